@@ -1,0 +1,115 @@
+import type { ErrorRecord } from './errors.ts';
+import type { ProviderName, RenderRequest } from './request.ts';
+
+/**
+ * What the engine says and hears. The engine process speaks these over its IPC channel (structured clone, so typed
+ * arrays travel as they are); the same events reach the queue, the CLI and, as JSON, the window.
+ */
+
+export interface ProviderChoice {
+  provider: ProviderName;
+  /** Why this one: shown to the person. */
+  reason: string;
+}
+
+export interface DeviceReport {
+  /** Every provider this build knows, whether it can be used here, and why or why not. */
+  providers: { provider: ProviderName; available: boolean; detail: string }[];
+  chosen: ProviderChoice;
+  totalMemory: number;
+  freeMemory: number;
+  cores: number;
+}
+
+export interface MemoryReport {
+  /** Resident set of the engine process, bytes. */
+  rss: number;
+  /** Bytes that the live sessions are estimated to hold. */
+  sessions: number;
+  /** The budget in bytes that sessions are kept under. */
+  budget: number;
+  /** Live sessions by component, e.g. `unet`. */
+  live: { name: string; bytes: number }[];
+}
+
+/** A thing the person must know of, though the job goes on: a truncated prompt, a slower provider, a skipped part. */
+export interface EngineWarning {
+  code: string;
+  message: string;
+}
+
+export type Stage = 'open' | 'load' | 'encode-text' | 'encode-image' | 'sample' | 'decode';
+
+export interface ProgressEvent {
+  stage: Stage;
+  /** Which picture of the batch, from 0. */
+  image: number;
+  images: number;
+  /** Steps done of the stage and how many there are. */
+  step: number;
+  steps: number;
+  /** UNet rows evaluated since the job began. */
+  unetRows: number;
+  /** Milliseconds since the job began. */
+  elapsed: number;
+}
+
+export interface PreviewEvent {
+  image: number;
+  step: number;
+  width: number;
+  height: number;
+  /** RGB bytes, row by row, of the latent's own size. */
+  rgb: Uint8Array;
+}
+
+/** One finished picture. */
+export interface RenderedImage {
+  seed: number;
+  width: number;
+  height: number;
+  /** RGB, row by row, interleaved, in [0, 1], length width*height*3. */
+  pixels: Float32Array;
+  /** The final latent [channels, height/f, width/f], scaled as the UNet sees it. */
+  latent: Float32Array;
+  latentShape: [number, number, number];
+}
+
+export interface RenderSummary {
+  /** The request with every default and `auto` resolved: what goes into the picture's metadata. */
+  request: RenderRequest;
+  provider: ProviderChoice;
+  /** UNet rows evaluated; a guidance-free step costs one, classifier-free guidance two. */
+  unetRows: number;
+  sessionsBuilt: number;
+  warnings: EngineWarning[];
+  /** Milliseconds by stage. */
+  timings: Partial<Record<Stage, number>>;
+  /** First ten hex digits of the checkpoint's SHA-256 where it is one file and the hash is known. */
+  modelHash?: string;
+  modelName: string;
+}
+
+export interface RenderResult extends RenderSummary {
+  images: RenderedImage[];
+}
+
+export type EngineCommand =
+  | { type: 'render'; id: number; request: RenderRequest; previewEvery: number }
+  | { type: 'cancel'; id: number }
+  | { type: 'devices'; id: number }
+  | { type: 'memory'; id: number }
+  | { type: 'release'; id: number }
+  | { type: 'exit' };
+
+export type EngineMessage =
+  | { type: 'ready'; pid: number }
+  | { type: 'progress'; id: number; progress: ProgressEvent }
+  | { type: 'preview'; id: number; preview: PreviewEvent }
+  | { type: 'image'; id: number; index: number; image: RenderedImage }
+  | { type: 'warning'; id: number; warning: EngineWarning }
+  | { type: 'done'; id: number; summary: RenderSummary }
+  | { type: 'devices'; id: number; report: DeviceReport }
+  | { type: 'memory'; id: number; report: MemoryReport }
+  | { type: 'released'; id: number }
+  | { type: 'error'; id: number; error: ErrorRecord };
