@@ -84,6 +84,8 @@ export const MaskImage = z.strictObject({
   invert: z.boolean().default(false),
   /** Gaussian feather of the mask in picture pixels. */
   feather: z.number().min(0).max(512).default(0),
+  /** Lay the drawn part over the untouched picture, so that nothing outside the mask changes by a bit. */
+  composite: z.boolean().default(true),
 });
 
 /** Pixels added on each side of the init picture, drawn anew. Each a multiple of 8. */

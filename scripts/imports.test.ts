@@ -48,7 +48,7 @@ function layerOf(path: string): string | undefined {
   return Object.keys(layers).find((layer) => unix.startsWith(`${layer}/`));
 }
 
-export function violations(file: string, text: string): string[] {
+function violations(file: string, text: string): string[] {
   const layer = layerOf(file);
   if (!layer) return [];
   const found: string[] = [];
