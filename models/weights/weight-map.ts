@@ -27,6 +27,8 @@ export interface WeightRef {
   /** Absolute byte offset in the file, and length in bytes. */
   offset: number;
   length: number;
+  /** The bytes hold the transpose of a Linear's [out, in]: OpenCLIP's text projection. `shape` stays [out, in]. */
+  transposed?: boolean;
 }
 
 /** Weights by diffusers module path, e.g. `down_blocks.0.resnets.0.conv1.weight`. */
