@@ -1,7 +1,7 @@
 import type { EngineWarning } from '../../../contract/engine.ts';
 import { ImpastoError } from '../../../contract/errors.ts';
 import { maxWeight, parseAttention } from '../../../contract/prompt/attention.ts';
-import { cutEmbeddings, type EmbeddingToken } from './embedding-tokens.ts';
+import { type EmbeddingToken, embeddingCutter } from './embedding-tokens.ts';
 
 /**
  * A prompt as the text encoder takes it: chunks of `maxLength` tokens (start, content, end, padding), each encoded on
@@ -77,6 +77,7 @@ export function planChunks(text: string, tokenizer: PromptTokenizer, options: Ch
     );
   }
   const layout = new ChunkLayout(room, tokenizer);
+  const cutEmbeddings = embeddingCutter(options.embeddings ?? []);
   let clamped = false;
   const segments = options.plain ? [{ kind: 'text' as const, text, weight: 1 }] : parseAttention(text);
   for (const segment of segments) {
@@ -85,7 +86,7 @@ export function planChunks(text: string, tokenizer: PromptTokenizer, options: Ch
       continue;
     }
     clamped ||= Math.abs(segment.weight) === maxWeight;
-    for (const part of cutEmbeddings(segment.text, options.embeddings ?? [])) {
+    for (const part of cutEmbeddings(segment.text)) {
       if (typeof part === 'string') layout.addTokens(tokenizer.encode(part), segment.weight);
       else layout.addEmbedding(part, segment.weight);
     }
