@@ -1,0 +1,26 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { devicesCommand } from './devices.ts';
+import { drawCommand } from './draw.ts';
+import { inspectCommand } from './inspect.ts';
+import { reportError } from './output.ts';
+
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
+
+const program = new Command('impasto')
+  .description('Stable Diffusion on your own machine: any checkpoint, as it is.')
+  .version(version)
+  .addCommand(drawCommand())
+  .addCommand(inspectCommand())
+  .addCommand(devicesCommand());
+
+try {
+  await program.parseAsync();
+} catch (thrown) {
+  if (thrown instanceof CommanderError) process.exit(thrown.exitCode);
+  const { code } = reportError(thrown, process.argv.includes('--json'));
+  process.exitCode = code === 'CANCELLED' ? 130 : 1;
+}

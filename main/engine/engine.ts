@@ -1,0 +1,234 @@
+import { resolve } from 'node:path';
+import type { DeviceReport, EngineWarning, MemoryReport, ProviderChoice, RenderResult } from '../../contract/engine.ts';
+import { asImpastoError } from '../../contract/errors.ts';
+import { parseRequest } from '../../contract/parse.ts';
+import type { ProviderName, RenderRequest, RenderRequestInput } from '../../contract/request.ts';
+import type { Checkpoint } from '../../models/checkpoint/checkpoint.ts';
+import { openCheckpoint, openVae } from '../../models/checkpoint/open.ts';
+import { builtinModel } from './model/builtin-model.ts';
+import { type LoadedModel, loadModel, type Placement } from './model/loaded-model.ts';
+import { resolveSize, type SizedRequest } from './pipeline/init-picture.ts';
+import { LatentPreviews } from './pipeline/previews.ts';
+import { type RenderHooks, renderPictures, vaeTile } from './pipeline/render.ts';
+import { assertFits, estimateJob, type JobSize } from './runtime/memory.ts';
+import {
+  chooseProvider,
+  deviceReport,
+  nextProvider,
+  type ProviderReport,
+  probeProvider,
+  probeProviders,
+  providerWarning,
+} from './runtime/providers.ts';
+import { modelIdentity, SessionCache } from './runtime/session-cache.ts';
+import { systemMemory } from './runtime/system-memory.ts';
+import { checkTextualInversion, readTextualInversion } from './text/textual-inversion.ts';
+
+export type { RenderHooks };
+
+export interface EngineOptions {
+  /** Overrides what a request says; `auto` or omitted leaves it to the request. */
+  provider?: ProviderName | 'auto';
+  /** Bytes that sessions may hold; omitted: what the machine has free, less a reserve. */
+  memoryBudget?: number;
+}
+
+/** Opened models kept: headers and tokenizers only, a few MB each. */
+const openModelsKept = 8;
+
+/**
+ * The engine: RenderRequests to pictures, in this process. Its runs block the thread, so an app holds it in a process
+ * of its own (`process/`).
+ */
+export class Engine {
+  readonly #options: EngineOptions;
+  readonly #cache: SessionCache;
+  readonly #models = new Map<string, LoadedModel>();
+  readonly #previews = new LatentPreviews();
+  #reports: Promise<ProviderReport[]> | null = null;
+
+  private constructor(options: EngineOptions) {
+    this.#options = options;
+    const budget = options.memoryBudget ?? Math.floor(systemMemory().available * 0.9);
+    this.#cache = new SessionCache({ budget });
+  }
+
+  static async create(options: EngineOptions = {}): Promise<Engine> {
+    return new Engine(options);
+  }
+
+  /**
+   * Draws a request's pictures.
+   * @throws ImpastoError with the code of what was wrong; the engine is ready for the next request after it
+   */
+  async render(input: RenderRequestInput, hooks: RenderHooks = {}): Promise<RenderResult> {
+    const request = parseRequest(input);
+    const warnings: EngineWarning[] = [];
+    const warn = (warning: EngineWarning) => {
+      if (warnings.some(({ message }) => message === warning.message)) return;
+      warnings.push(warning);
+      hooks.onWarning?.(warning);
+    };
+    const choice = await this.#choose(request.provider);
+    try {
+      return await this.#renderOn(choice, request, warnings, warn, hooks);
+    } catch (thrown) {
+      const error = asImpastoError(thrown);
+      const asked = this.#options.provider ?? request.provider;
+      if (error.code !== 'PROVIDER_UNAVAILABLE' || (asked !== 'auto' && asked !== undefined)) throw error;
+      // The provider passed its self-test and failed on the model: the next one takes over, and it is said.
+      const next = nextProvider(await this.#providerReports(), choice.provider);
+      if (next === choice.provider) throw error;
+      warn(providerWarning(choice.provider, error, next));
+      return this.#renderOn(await this.#choose(next), request, warnings, warn, hooks);
+    }
+  }
+
+  async #renderOn(
+    choice: ProviderChoice,
+    request: RenderRequest,
+    warnings: EngineWarning[],
+    warn: (warning: EngineWarning) => void,
+    hooks: RenderHooks,
+  ): Promise<RenderResult> {
+    const builtBefore = this.#cache.built;
+    const model = await this.model(request, choice.provider, warn);
+    const { checkpoint } = model;
+    const trained = checkpoint.unet.config.sampleSize * model.vae.factor;
+    const sized = await resolveSize(request, trained, model.vae.factor, warn);
+    const tiled = this.#fit(sized, model, choice.provider, warn);
+    const embeddings = await Promise.all(
+      request.embeddings.map(async ({ token, path }) => ({ token, inversion: await readTextualInversion(resolve(path)) })),
+    );
+    const widths = model.text.map((encoder) => encoder.config.hiddenSize);
+    for (const { inversion } of embeddings) checkTextualInversion(inversion, widths);
+    const context = { model, embeddings, previews: this.#previews, tiled, warn };
+    const rendered = await renderPictures(sized, context, hooks);
+    return {
+      ...rendered,
+      request: { ...sized, provider: choice.provider },
+      provider: choice,
+      sessionsBuilt: this.#cache.built - builtBefore,
+      warnings,
+      modelName: checkpoint.name,
+    };
+  }
+
+  /** The model of a request, opened and wired to a provider; kept for the next request. */
+  async model(
+    request: Pick<RenderRequest, 'model' | 'vae' | 'scheduler'>,
+    provider: ProviderName,
+    warn: (warning: EngineWarning) => void = () => {},
+  ): Promise<LoadedModel> {
+    const path = this.modelPath(request.model, warn);
+    const { predictionType } = request.scheduler;
+    const vaePath = request.vae.path ? resolve(request.vae.path) : null;
+    const identity = await modelIdentity(vaePath ? [path, vaePath] : [path]);
+    const key = JSON.stringify([identity, provider, predictionType]);
+    const known = this.#models.get(key);
+    if (known) return known;
+    const checkpoint: Checkpoint = await openCheckpoint(path, predictionType ? { predictionType } : {});
+    for (const message of checkpoint.notes) warn({ code: 'MODEL_NOTE', message });
+    const vae = vaePath ? await openVae(vaePath) : checkpoint.vae;
+    const loaded = await loadModel(checkpoint, this.#cache, await this.#placement(provider), vae);
+    this.#models.set(key, loaded);
+    for (const oldest of [...this.#models.keys()].slice(0, -openModelsKept)) this.#models.delete(oldest);
+    return loaded;
+  }
+
+  /** `demo` or a path, as an absolute path. */
+  modelPath(model: string, warn: (warning: EngineWarning) => void = () => {}): string {
+    if (model !== 'demo') return resolve(model);
+    const { path, note } = builtinModel();
+    if (note) warn({ code: 'FIXTURE_MODEL', message: note });
+    return path;
+  }
+
+  async devices(): Promise<DeviceReport> {
+    const reports = await this.#providerReports();
+    return deviceReport(reports, chooseProvider(reports, this.#options.provider ?? 'auto').choice);
+  }
+
+  memory(): MemoryReport {
+    return this.#cache.report();
+  }
+
+  /** Sessions built since the engine began. */
+  get sessionsBuilt(): number {
+    return this.#cache.built;
+  }
+
+  async releaseSessions(): Promise<void> {
+    await this.#cache.releaseIdle();
+  }
+
+  async dispose(): Promise<void> {
+    await this.#cache.releaseIdle();
+    this.#models.clear();
+  }
+
+  /** Is this job to be tiled; refuses one that cannot fit before it starts. */
+  #fit(
+    request: SizedRequest,
+    model: LoadedModel,
+    provider: ProviderName,
+    warn: (warning: EngineWarning) => void,
+  ): boolean {
+    const { unet, vae, bytes } = model;
+    const size: JobSize = {
+      provider,
+      unetBytes: bytes.unet,
+      vaeBytes: bytes.vae,
+      textBytes: bytes.text,
+      width: request.width,
+      height: request.height,
+      rows: provider !== 'cpu' && request.guidance.scale > 1 ? 2 : 1,
+      vaeFactor: vae.factor,
+      unetChannels: unet.config.blockOutChannels[0] as number,
+      heads: unet.config.attentionHeads[0] as number,
+      vaeChannels: vae.config.blockOutChannels[Math.min(1, vae.config.blockOutChannels.length - 1)] as number,
+    };
+    const tile = vaeTile.tile * vae.factor;
+    const { budget } = this.#cache;
+    if (request.vae.tiling === 'on') {
+      assertFits(estimateJob({ ...size, vaeTile: tile }), request, budget);
+      return true;
+    }
+    const whole = estimateJob(size);
+    const decodeTooLarge = whole.bytes > budget && whole.peak.stage === 'decode';
+    if (request.vae.tiling === 'auto' && decodeTooLarge) {
+      assertFits(estimateJob({ ...size, vaeTile: tile }), request, budget);
+      warn({
+        code: 'VAE_TILED',
+        message: 'The VAE decodes in tiles, since the whole picture would not fit in memory.',
+      });
+      return true;
+    }
+    assertFits(whole, request, budget);
+    return false;
+  }
+
+  async #choose(requested: ProviderName | 'auto'): Promise<ProviderChoice> {
+    const asked = this.#options.provider && this.#options.provider !== 'auto' ? this.#options.provider : requested;
+    // The CPU needs no probe, and probing takes a second.
+    const reports = asked === 'cpu' ? [await probeProvider('cpu')] : await this.#providerReports();
+    return chooseProvider(reports, asked).choice;
+  }
+
+  async #placement(provider: ProviderName): Promise<Placement> {
+    const report =
+      provider === 'cpu'
+        ? await probeProvider('cpu')
+        : (await this.#providerReports()).find((candidate) => candidate.provider === provider);
+    return {
+      provider,
+      author: { attention: report?.findings?.fusedAttention ? 'fused' : 'plain', compute: 'float' },
+      batchRows: provider !== 'cpu',
+    };
+  }
+
+  #providerReports(): Promise<ProviderReport[]> {
+    this.#reports ??= probeProviders();
+    return this.#reports;
+  }
+}

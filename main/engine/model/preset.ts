@@ -1,0 +1,29 @@
+import type { RenderRequestInput } from '../../../contract/request.ts';
+import type { Checkpoint } from '../../../models/checkpoint/checkpoint.ts';
+
+export interface Preset {
+  request: RenderRequestInput;
+  /** Why these, in a line. */
+  reason: string;
+}
+
+/**
+ * Settings that a model was made for, to start from: distilled models want few steps and no classifier-free guidance,
+ * and give noise or burnt colours without.
+ */
+export function presetFor(checkpoint: Pick<Checkpoint, 'variant' | 'scheduler'>): Preset {
+  switch (checkpoint.variant) {
+    case 'lcm':
+      return {
+        request: { steps: 4, scheduler: { name: 'lcm' }, guidance: { scale: 8 } },
+        reason: 'a latent consistency model: 4 steps, guidance embedded',
+      };
+    case 'turbo':
+      return {
+        request: { steps: 4, scheduler: { name: 'euler-a', spacing: 'trailing' }, guidance: { scale: 0 } },
+        reason: 'a Turbo model: 4 steps, no guidance',
+      };
+    default:
+      return { request: { scheduler: { name: 'dpmpp-2m', sigmas: 'karras' } }, reason: 'a base model' };
+  }
+}

@@ -1,0 +1,124 @@
+import { ImpastoError } from '../../../contract/errors.ts';
+import type { GuidanceSettings } from '../../../contract/request.ts';
+import type { LatentShape } from '../model/conditioning.ts';
+import type { UNetNetwork } from '../model/unet-network.ts';
+import type { DrawNoise, Scheduler } from '../schedulers/scheduler.ts';
+import { classifierFreeGuidance, guidanceActive, guidanceEmbedding, rescaleGuidance } from './guidance.ts';
+import { conditioningAt, type PromptConditioning } from './text-conditioning.ts';
+
+/** What keeps the part outside a mask. */
+export type Inpaint =
+  /** A 9-channel model: mask [h, w] and the masked picture's latent are inputs of the UNet. */
+  | { kind: 'channels'; mask: Float32Array; maskedLatent: Float32Array }
+  /** Any model: after each step, what is outside the mask becomes the picture's latent at that step's noise. */
+  | { kind: 'latent'; mask: Float32Array; original: Float32Array; noise: Float32Array };
+
+export interface DenoiseOptions {
+  unet: UNetNetwork;
+  scheduler: Scheduler;
+  prompts: PromptConditioning;
+  guidance: GuidanceSettings;
+  /** Steps of the request, of which image-to-image runs the last. */
+  steps: number;
+  inpaint: Inpaint | null;
+  drawNoise: DrawNoise;
+  /** Called after each UNet call with the latent so far; it may throw to stop. */
+  onStep: (call: number, latent: Float32Array) => Promise<void>;
+}
+
+/**
+ * Runs the scheduler's trajectory from a noisy latent to a clean one.
+ * @param start [channels, h, w]
+ * @throws ImpastoError `NAN_LATENT` where the network gives no numbers
+ */
+export async function denoise(start: Float32Array, shape: LatentShape, options: DenoiseOptions): Promise<Float32Array> {
+  const { unet, scheduler, inpaint, drawNoise } = options;
+  const [, height, width] = shape;
+  const calls = scheduler.timesteps.length;
+  let latent = start;
+  for (let call = 0; call < calls; call++) {
+    const scaled = scheduler.scaleModelInput(latent, call);
+    const input = inpaint?.kind === 'channels' ? joined(scaled, inpaint.mask, inpaint.maskedLatent) : scaled;
+    const inputShape: LatentShape = [input.length / (height * width), height, width];
+    const prediction = await predict(input, inputShape, call, options);
+    if (unet.config.outChannels * height * width !== latent.length) throw channelMismatch(unet, shape);
+    latent = scheduler.step(prediction, call, latent, drawNoise);
+    if (inpaint?.kind === 'latent') latent = keepOutside(latent, inpaint, call, scheduler);
+    assertNumbers(latent, call, calls);
+    await options.onStep(call, latent);
+  }
+  return latent;
+}
+
+/** The guided prediction: one row where guidance is off or distilled, else two. */
+async function predict(
+  input: Float32Array,
+  shape: LatentShape,
+  call: number,
+  options: DenoiseOptions,
+): Promise<Float32Array> {
+  const { unet, scheduler, prompts, guidance, steps } = options;
+  const calls = scheduler.timesteps.length;
+  const timestep = scheduler.timesteps[call] as number;
+  // Schedules and intervals count steps; a scheduler of second order calls the network twice a step.
+  const step = Math.floor((call * steps) / calls);
+  const positive = conditioningAt(prompts.positive, step);
+  const { timeCondProjDim } = unet.config;
+  if (timeCondProjDim !== null) {
+    const embedding = guidanceEmbedding(guidance.scale, timeCondProjDim);
+    const [only] = await unet.predict(input, shape, timestep, [positive], embedding);
+    return only as Float32Array;
+  }
+  if (prompts.negative === null || !guidanceActive(step, steps, guidance.interval)) {
+    const [only] = await unet.predict(input, shape, timestep, [positive]);
+    return only as Float32Array;
+  }
+  const negative = conditioningAt(prompts.negative, step);
+  const [uncond, cond] = await unet.predict(input, shape, timestep, [negative, positive]);
+  const guided = classifierFreeGuidance(uncond as Float32Array, cond as Float32Array, guidance.scale);
+  return rescaleGuidance(guided, cond as Float32Array, guidance.rescale);
+}
+
+function keepOutside(
+  latent: Float32Array,
+  inpaint: Inpaint & { kind: 'latent' },
+  call: number,
+  scheduler: Scheduler,
+): Float32Array {
+  const last = call + 1 >= scheduler.timesteps.length;
+  const known = last ? inpaint.original : scheduler.addNoise(inpaint.original, inpaint.noise, call + 1);
+  const plane = inpaint.mask.length;
+  return latent.map((value, index) => {
+    const drawn = inpaint.mask[index % plane] as number;
+    return (1 - drawn) * (known[index] as number) + drawn * value;
+  });
+}
+
+function joined(...parts: Float32Array[]): Float32Array {
+  const whole = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    whole.set(part, offset);
+    offset += part.length;
+  }
+  return whole;
+}
+
+function assertNumbers(latent: Float32Array, call: number, calls: number): void {
+  if (latent.every(Number.isFinite)) return;
+  throw new ImpastoError(
+    'NAN_LATENT',
+    `The latent is no longer a number after step ${call + 1} of ${calls}.`,
+    call === 0
+      ? 'The weights hold values that are no numbers, or overflow in half precision: check the download, or use an fp32 or bf16 version of the model.'
+      : 'Guidance is too strong or the prediction type is wrong: lower the guidance scale, or set the prediction type to v_prediction or epsilon.',
+  );
+}
+
+function channelMismatch(unet: UNetNetwork, shape: LatentShape): ImpastoError {
+  return new ImpastoError(
+    'CONFIG_INVALID',
+    `The UNet predicts ${unet.config.outChannels} channels, and the VAE's latents have ${shape[0]}.`,
+    'The UNet and the VAE do not belong together: choose another VAE.',
+  );
+}

@@ -1,0 +1,356 @@
+import { setImmediate as yieldToEvents } from 'node:timers/promises';
+import type {
+  EngineWarning,
+  PreviewEvent,
+  ProgressEvent,
+  RenderedImage,
+  RenderResult,
+  Stage,
+} from '../../../contract/engine.ts';
+import { ImpastoError } from '../../../contract/errors.ts';
+import { compositeInto } from '../image/composite.ts';
+import { fromTensor } from '../image/pixels.ts';
+import type { LatentShape } from '../model/conditioning.ts';
+import type { LoadedModel } from '../model/loaded-model.ts';
+import { decodeTiled, encodeTiled } from '../model/tiled-vae.ts';
+import type { Planes, Posterior } from '../model/vae-network.ts';
+import { createNoiseGenerator, type NoiseGenerator } from '../noise/index.ts';
+import { createScheduler } from '../schedulers/index.ts';
+import type { Scheduler } from '../schedulers/scheduler.ts';
+import { denoise, type Inpaint } from './denoise.ts';
+import { type InitPicture, loadInitPicture, type SizedRequest } from './init-picture.ts';
+import type { LatentPreviews } from './previews.ts';
+import { encodePrompts, type NamedEmbedding, type PromptConditioning } from './text-conditioning.ts';
+
+export interface RenderHooks {
+  onProgress?: (progress: ProgressEvent) => void;
+  onPreview?: (preview: PreviewEvent) => void;
+  /** A preview each so many UNet calls; 0 or omitted: none. */
+  previewEvery?: number;
+  onImage?: (image: RenderedImage, index: number) => void | Promise<void>;
+  onWarning?: (warning: EngineWarning) => void;
+  signal?: AbortSignal;
+}
+
+/** What a render needs beside the request: the loaded model and what was decided for it. */
+export interface RenderContext {
+  model: LoadedModel;
+  embeddings: readonly NamedEmbedding[];
+  previews: LatentPreviews;
+  /** Decode and encode in tiles. */
+  tiled: boolean;
+  warn: (warning: EngineWarning) => void;
+}
+
+export type Rendered = Pick<RenderResult, 'images' | 'unetRows' | 'timings'>;
+
+/** Latent cells a side of a VAE tile and shared between neighbours: 512 and 128 pixels at factor 8. */
+export const vaeTile = { tile: 64, overlap: 16 };
+
+/** Draws a request's pictures, one after the other. */
+export async function renderPictures(
+  request: SizedRequest,
+  context: RenderContext,
+  hooks: RenderHooks,
+): Promise<Rendered> {
+  const { model, warn } = context;
+  const clock = new StageClock(model, request.batch, hooks);
+  const factor = model.vae.factor;
+  const shape: LatentShape = [model.vae.config.latentChannels, request.height / factor, request.width / factor];
+  await clock.start('encode-text', 0, 1);
+  const distilled = model.unet.config.timeCondProjDim !== null;
+  const guided = request.guidance.scale > 1 && !distilled;
+  if (!guided && request.negativePrompt !== '') {
+    warn({
+      code: 'NEGATIVE_PROMPT_UNUSED',
+      message: distilled
+        ? 'This model has its guidance distilled into it: the negative prompt has no effect.'
+        : `Guidance is off at a scale of ${request.guidance.scale}: the negative prompt has no effect.`,
+    });
+  }
+  const prompts = await encodePrompts(model, request, context.embeddings, guided, warn);
+  const init = await loadInitPicture(request, factor, warn, hooks.signal);
+  const picture: PictureContext = {
+    ...context,
+    shape,
+    prompts,
+    init,
+    maskedPlanes: init?.mask ? masked(init) : null,
+    clock,
+    posteriors: new WeakMap(),
+  };
+  const images: RenderedImage[] = [];
+  for (let index = 0; index < request.batch; index++) {
+    const image = await renderOne(request, index, picture, hooks);
+    images.push(image);
+    await hooks.onImage?.(image, index);
+  }
+  return { images, unetRows: clock.rows, timings: clock.finish() };
+}
+
+interface PictureContext extends RenderContext {
+  shape: LatentShape;
+  prompts: PromptConditioning;
+  init: InitPicture | null;
+  /** The init picture with what is drawn anew in grey. */
+  maskedPlanes: Float32Array | null;
+  clock: StageClock;
+  /** Encoded pictures by their pixels: the same for every seed of a batch. */
+  posteriors: WeakMap<Float32Array, Posterior>;
+}
+
+async function renderOne(
+  request: SizedRequest,
+  index: number,
+  context: PictureContext,
+  hooks: RenderHooks,
+): Promise<RenderedImage> {
+  const { model, shape, prompts, init, clock } = context;
+  const seed = request.seed + index;
+  const noise = createNoiseGenerator(request.noise, seed);
+  const size = shape[0] * shape[1] * shape[2];
+  const drawNoise = () => noise.randn(size);
+  const { scheduler: settings, steps } = request;
+  const strength = init && request.init ? request.init.strength : 1;
+  const scheduler = createScheduler(settings.name, {
+    config: model.checkpoint.scheduler,
+    steps,
+    predictionType: model.checkpoint.predictionType,
+    ...(settings.spacing ? { spacing: settings.spacing } : {}),
+    ...(settings.sigmas ? { sigmas: settings.sigmas } : {}),
+    ...(settings.rescaleBetasZeroSnr === undefined ? {} : { rescaleBetasZeroSnr: settings.rescaleBetasZeroSnr }),
+    ...(settings.eta === undefined ? {} : { eta: settings.eta }),
+    ...(init ? { strength } : {}),
+  });
+  if (init && scheduler.timesteps.length === 0 && init.mask) {
+    throw new ImpastoError(
+      'REQUEST_INVALID',
+      `At a strength of ${strength}, ${steps} steps leave none to draw with.`,
+      'Raise the strength or the number of steps.',
+    );
+  }
+  const { start, inpaint } = await prepare(request, scheduler, noise, context, index);
+  await clock.start('sample', index, scheduler.timesteps.length);
+  const latent = await denoise(start, shape, {
+    unet: model.unet,
+    scheduler,
+    prompts,
+    guidance: request.guidance,
+    steps,
+    inpaint,
+    drawNoise,
+    onStep: async (call, current) => {
+      const every = hooks.previewEvery ?? 0;
+      if (every > 0 && (call + 1) % every === 0 && call + 1 < scheduler.timesteps.length && hooks.onPreview) {
+        const preview = await context.previews.of(model, current, shape);
+        hooks.onPreview({ image: index, step: call + 1, ...preview });
+      }
+      await clock.step(call + 1);
+    },
+  });
+  await clock.start('decode', index, 1);
+  const pixels = await decode(latent, context, index);
+  return finish(request, seed, latent, pixels, context);
+}
+
+/** The latent to start from, and what keeps the part outside a mask; draws noise in the order in which diffusers does. */
+async function prepare(
+  request: SizedRequest,
+  scheduler: Scheduler,
+  noise: NoiseGenerator,
+  context: PictureContext,
+  index: number,
+): Promise<{ start: Float32Array; inpaint: Inpaint | null }> {
+  const { model, shape, init } = context;
+  const size = shape[0] * shape[1] * shape[2];
+  const scaledBy = (values: Float32Array, factor: number) => values.map((value) => value * factor);
+  const inpaintModel = model.unet.config.inChannels === 2 * shape[0] + 1;
+  if (model.unet.config.inChannels !== shape[0] && !inpaintModel) {
+    throw new ImpastoError(
+      'UNKNOWN_ARCHITECTURE',
+      `The UNet takes ${model.unet.config.inChannels} channels, and Impasto knows what to give for ${shape[0]} or ${2 * shape[0] + 1}.`,
+      'Use a text-to-image or inpaint version of this model.',
+    );
+  }
+  if (!init) {
+    const start = scaledBy(noise.randn(size), scheduler.initNoiseSigma);
+    return { start, inpaint: inpaintModel ? await blankInpaint(shape, noise, request, context, index) : null };
+  }
+  const encode = (planes: Float32Array) => encodeInit(planes, noise, context, index);
+  if (request.scheduler.name === 'ddim-inverse') return { start: await encode(init.planes), inpaint: null };
+  if (!init.mask || !init.latentMask) {
+    if (inpaintModel) return imageToImageOnInpaintModel();
+    const original = await encode(init.planes);
+    const drawn = noise.randn(size);
+    const noised = scheduler.timesteps.length > 0 ? scheduler.addNoise(original, drawn, 0) : original;
+    return { start: noised, inpaint: null };
+  }
+  const strength = request.init?.strength ?? 1;
+  const original = !inpaintModel || strength < 1 ? await encode(init.planes) : null;
+  const drawn = noise.randn(size);
+  const start =
+    strength < 1 && original ? scheduler.addNoise(original, drawn, 0) : scaledBy(drawn, scheduler.initNoiseSigma);
+  // Drawn for a 4-channel model too, which has no use for it: so the generator goes on as it does in diffusers.
+  const maskedLatent = inpaintModel ? await encode(context.maskedPlanes ?? masked(init)) : noise.randn(size);
+  const inpaint: Inpaint = inpaintModel
+    ? { kind: 'channels', mask: init.latentMask, maskedLatent }
+    : { kind: 'latent', mask: init.latentMask, original: original as Float32Array, noise: drawn };
+  return { start, inpaint };
+
+  async function imageToImageOnInpaintModel() {
+    const source = init as InitPicture;
+    const original = await encode(source.planes);
+    const drawn = noise.randn(size);
+    return {
+      start: scheduler.addNoise(original, drawn, 0),
+      inpaint: await blankInpaint(shape, noise, request, context, index),
+    };
+  }
+}
+
+/** An inpaint model without a mask draws all of the picture: a mask of ones over a grey picture. */
+async function blankInpaint(
+  shape: LatentShape,
+  noise: NoiseGenerator,
+  request: SizedRequest,
+  context: PictureContext,
+  index: number,
+): Promise<Inpaint> {
+  const grey = new Float32Array(3 * request.height * request.width);
+  return {
+    kind: 'channels',
+    mask: new Float32Array(shape[1] * shape[2]).fill(1),
+    maskedLatent: await encodeInit(grey, noise, context, index),
+  };
+}
+
+/** Pixels of the init picture where they are kept; mid grey where they are drawn anew. */
+function masked(init: InitPicture): Float32Array {
+  const plane = init.width * init.height;
+  const mask = init.mask as Float32Array;
+  return init.planes.map((value, index) => ((mask[index % plane] as number) < 0.5 ? value : 0));
+}
+
+/** A sample of the posterior over the picture's latents, scaled as the UNet sees it. */
+async function encodeInit(
+  planes: Float32Array,
+  noise: NoiseGenerator,
+  context: PictureContext,
+  index: number,
+): Promise<Float32Array> {
+  const { model, clock, shape } = context;
+  const { scalingFactor, shiftFactor } = model.vae.config;
+  const factor = model.vae.factor;
+  const pixels: Planes = { data: planes, height: shape[1] * factor, width: shape[2] * factor };
+  let posterior = context.posteriors.get(planes);
+  if (!posterior) {
+    await clock.start('encode-image', index, 1);
+    posterior = context.tiled
+      ? await encodeTiled(model.vae, pixels, { ...vaeTile, onTile: (done, of) => clock.step(done, of) })
+      : await model.vae.encode(pixels);
+    context.posteriors.set(planes, posterior);
+  }
+  const { mean, logVariance } = posterior;
+  const draw = noise.randn(mean.length);
+  return mean.map((value, at) => {
+    const deviation = logVariance ? Math.exp(0.5 * Math.min(20, Math.max(-30, logVariance[at] as number))) : 0;
+    return (value + deviation * (draw[at] as number) - shiftFactor) * scalingFactor;
+  });
+}
+
+async function decode(latent: Float32Array, context: PictureContext, index: number): Promise<Planes> {
+  const { model, shape, clock } = context;
+  const { scalingFactor, shiftFactor } = model.vae.config;
+  const unscaled = latent.map((value) => value / scalingFactor + shiftFactor);
+  if (!context.tiled) return model.vae.decode(unscaled, shape);
+  await clock.start('decode', index, 1);
+  return decodeTiled(model.vae, unscaled, shape, { ...vaeTile, onTile: (done, of) => clock.step(done, of) });
+}
+
+function finish(
+  request: SizedRequest,
+  seed: number,
+  latent: Float32Array,
+  planes: Planes,
+  context: PictureContext,
+): RenderedImage {
+  if (!planes.data.every(Number.isFinite)) {
+    throw new ImpastoError(
+      'NAN_LATENT',
+      'The VAE decoded the picture to values that are no numbers.',
+      'Its weights overflow in half precision: use an fp32 VAE (--vae FILE).',
+    );
+  }
+  const { init } = context;
+  const drawn = fromTensor(planes.data, planes.width, planes.height);
+  const composite = init?.mask && request.mask?.composite !== false;
+  const picture = composite ? compositeInto(drawn, init.pixels, init.mask as Float32Array) : drawn;
+  return {
+    seed,
+    width: picture.width,
+    height: picture.height,
+    pixels: picture.pixels,
+    latent,
+    latentShape: [...context.shape],
+  };
+}
+
+/** Tells progress, times the stages and sees a cancel: the event loop turns at each step, so that one is heard. */
+class StageClock {
+  readonly #model: LoadedModel;
+  readonly #images: number;
+  readonly #hooks: RenderHooks;
+  readonly #began = performance.now();
+  readonly #rowsBefore: number;
+  readonly #timings: Partial<Record<Stage, number>> = {};
+  #stage: Stage = 'encode-text';
+  #stageBegan = this.#began;
+  #image = 0;
+  #steps = 1;
+
+  constructor(model: LoadedModel, images: number, hooks: RenderHooks) {
+    this.#model = model;
+    this.#images = images;
+    this.#hooks = hooks;
+    this.#rowsBefore = model.unet.rows;
+  }
+
+  get rows(): number {
+    return this.#model.unet.rows - this.#rowsBefore;
+  }
+
+  async start(stage: Stage, image: number, steps: number): Promise<void> {
+    this.#close();
+    this.#stage = stage;
+    this.#image = image;
+    this.#steps = steps;
+    await this.step(0);
+  }
+
+  async step(done: number, of = this.#steps): Promise<void> {
+    this.#hooks.onProgress?.({
+      stage: this.#stage,
+      image: this.#image,
+      images: this.#images,
+      step: done,
+      steps: of,
+      unetRows: this.rows,
+      elapsed: performance.now() - this.#began,
+    });
+    await yieldToEvents();
+    if (this.#hooks.signal?.aborted) {
+      throw new ImpastoError('CANCELLED', 'The job was cancelled.', 'Start it again when you wish.');
+    }
+  }
+
+  finish(): Partial<Record<Stage, number>> {
+    this.#close();
+    return this.#timings;
+  }
+
+  #close(): void {
+    const now = performance.now();
+    this.#timings[this.#stage] = (this.#timings[this.#stage] ?? 0) + now - this.#stageBegan;
+    this.#stageBegan = now;
+  }
+}
