@@ -93,4 +93,11 @@ export interface SchedulerConfig {
   timestepScaling: number;
   /** The class named in the file, e.g. `PNDMScheduler`, to choose the default scheduler. */
   className: string | null;
+  /** The file asks for these sigmas (`use_karras_sigmas`, `use_exponential_sigmas`). */
+  sigmas?: 'karras' | 'exponential';
+  /**
+   * Fields that the file leaves out and that hold the default of `className`. Another scheduler takes its own default
+   * for these, as diffusers' `from_config` does (`timestep_spacing` of SD1: leading for PNDM, linspace for Euler).
+   */
+  unspecified?: readonly (keyof SchedulerConfig)[];
 }
