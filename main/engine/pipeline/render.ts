@@ -15,8 +15,8 @@ import type { LoadedModel } from '../model/loaded-model.ts';
 import { decodeTiled, encodeTiled } from '../model/tiled-vae.ts';
 import type { Planes, Posterior } from '../model/vae-network.ts';
 import { createNoiseGenerator, type NoiseGenerator } from '../noise/index.ts';
-import { createScheduler } from '../schedulers/index.ts';
-import type { Scheduler } from '../schedulers/scheduler.ts';
+import { createScheduler, unusedSettings } from '../schedulers/index.ts';
+import type { Scheduler, SchedulerOptions } from '../schedulers/scheduler.ts';
 import { denoise, type Inpaint } from './denoise.ts';
 import { type InitPicture, loadInitPicture, type SizedRequest } from './init-picture.ts';
 import type { LatentPreviews } from './previews.ts';
@@ -112,7 +112,7 @@ async function renderOne(
   const drawNoise = () => noise.randn(size);
   const { scheduler: settings, steps } = request;
   const strength = init && request.init ? request.init.strength : 1;
-  const scheduler = createScheduler(settings.name, {
+  const options: SchedulerOptions = {
     config: model.checkpoint.scheduler,
     steps,
     predictionType: model.checkpoint.predictionType,
@@ -121,7 +121,9 @@ async function renderOne(
     ...(settings.rescaleBetasZeroSnr === undefined ? {} : { rescaleBetasZeroSnr: settings.rescaleBetasZeroSnr }),
     ...(settings.eta === undefined ? {} : { eta: settings.eta }),
     ...(init ? { strength } : {}),
-  });
+  };
+  for (const warning of unusedSettings(settings.name, options)) context.warn(warning);
+  const scheduler = createScheduler(settings.name, options);
   if (init && scheduler.timesteps.length === 0 && init.mask) {
     throw new ImpastoError(
       'REQUEST_INVALID',
