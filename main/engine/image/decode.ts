@@ -47,7 +47,10 @@ export async function decodePicture(path: string, signal?: AbortSignal): Promise
   });
   throwIfCancelled(signal);
   const { width, height, channels } = info;
-  const samples = deep ? new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2) : new Uint8Array(data);
+  const { buffer, byteOffset, byteLength } = data;
+  const samples = deep
+    ? new Uint16Array(buffer, byteOffset, byteLength / 2)
+    : new Uint8Array(buffer, byteOffset, byteLength);
   return { width, height, ...withColour(samples, channels) };
 }
 
