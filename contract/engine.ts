@@ -6,6 +6,14 @@ import type { ProviderName, RenderRequest } from './request.ts';
  * arrays travel as they are); the same events reach the queue, the CLI and, as JSON, the window.
  */
 
+/** How an engine process is set up when it starts. */
+export interface EngineSettings {
+  /** What a request's `auto` means. */
+  provider?: ProviderName | 'auto';
+  /** Bytes that the engine may hold; omitted: most of what is available. */
+  memoryBudget?: number;
+}
+
 export interface ProviderChoice {
   provider: ProviderName;
   /** Why this one: shown to the person. */
@@ -104,6 +112,8 @@ export type EngineCommand =
 
 export type EngineMessage =
   | { type: 'ready'; pid: number }
+  /** The engine could not start; the process ends. */
+  | { type: 'failed'; error: ErrorRecord }
   | { type: 'progress'; id: number; progress: ProgressEvent }
   | { type: 'preview'; id: number; preview: PreviewEvent }
   | { type: 'image'; id: number; index: number; image: RenderedImage }
@@ -112,4 +122,5 @@ export type EngineMessage =
   | { type: 'devices'; id: number; report: DeviceReport }
   | { type: 'memory'; id: number; report: MemoryReport }
   | { type: 'released'; id: number }
+  /** A command that failed; id 0 where the command could not even be read. */
   | { type: 'error'; id: number; error: ErrorRecord };

@@ -37,6 +37,7 @@ export const errorCodes = [
   'OUT_OF_MEMORY',
   'NAN_LATENT',
   'CANCELLED',
+  'ENGINE_BUSY',
   'ENGINE_DIED',
   'ENGINE_ERROR',
   // Writing

@@ -1,0 +1,38 @@
+import type {
+  DeviceReport,
+  EngineSettings,
+  EngineWarning,
+  MemoryReport,
+  PreviewEvent,
+  ProgressEvent,
+  RenderedImage,
+  RenderResult,
+} from '../../../contract/engine.ts';
+import type { RenderRequest } from '../../../contract/request.ts';
+
+/** What an engine tells while it draws. */
+export interface RenderHooks {
+  onProgress?: (progress: ProgressEvent) => void;
+  onPreview?: (preview: PreviewEvent) => void;
+  /** Steps between previews; 0 or omitted: none. */
+  previewEvery?: number;
+  /** A finished picture, as soon as it is. */
+  onImage?: (image: RenderedImage, index: number) => void;
+  onWarning?: (warning: EngineWarning) => void;
+}
+
+/** What the engine process needs of an engine. */
+export interface EngineApi {
+  /** @throws ImpastoError `CANCELLED` at the first step after the signal, and every other failure of a job */
+  render(request: RenderRequest, hooks: RenderHooks & { signal?: AbortSignal }): Promise<RenderResult>;
+  devices(): DeviceReport | Promise<DeviceReport>;
+  memory(): MemoryReport | Promise<MemoryReport>;
+  /** Releases every session that is not in use. */
+  releaseSessions(): Promise<void>;
+  dispose(): Promise<void>;
+}
+
+/** A module that an engine process can run. */
+export interface EngineModule {
+  Engine: { create(settings: EngineSettings): Promise<EngineApi> };
+}

@@ -1,0 +1,130 @@
+import { setTimeout } from 'node:timers/promises';
+import type { EngineSettings, RenderedImage, RenderResult } from '../../../../contract/engine.ts';
+import { ImpastoError } from '../../../../contract/errors.ts';
+import type { RenderRequest } from '../../../../contract/request.ts';
+import { nextTurn } from '../cancellation.ts';
+import type { EngineApi, RenderHooks } from '../engine-interface.ts';
+
+/**
+ * An engine that "draws" by sleeping, for tests of the process around it. The request's prompt says what befalls it in
+ * its second step.
+ */
+export class Engine implements EngineApi {
+  readonly #settings: EngineSettings;
+  #released = 0;
+
+  constructor(settings: EngineSettings) {
+    this.#settings = settings;
+  }
+
+  static async create(settings: EngineSettings): Promise<Engine> {
+    if (settings.provider === 'cuda') {
+      throw new ImpastoError('PROVIDER_UNAVAILABLE', 'No CUDA here.', 'Choose cpu.');
+    }
+    if (settings.provider === 'coreml') process.exit(7);
+    if (settings.provider === 'dml') await setTimeout(60_000);
+    return new Engine(settings);
+  }
+
+  async render(request: RenderRequest, hooks: RenderHooks & { signal?: AbortSignal }): Promise<RenderResult> {
+    const images: RenderedImage[] = [];
+    for (let index = 0; index < request.batch; index += 1) {
+      for (let step = 1; step <= request.steps; step += 1) {
+        await nextTurn(hooks.signal);
+        if (step === 2) await befall(request.prompt, hooks);
+        await setTimeout(5);
+        hooks.onProgress?.({
+          stage: 'sample',
+          image: index,
+          images: request.batch,
+          step,
+          steps: request.steps,
+          unetRows: step,
+          elapsed: 0,
+        });
+        if (hooks.previewEvery && step % hooks.previewEvery === 0) {
+          hooks.onPreview?.({ image: index, step, width: 2, height: 1, rgb: Uint8Array.of(step, 2, 3, 4, 5, 6) });
+        }
+      }
+      const image: RenderedImage = {
+        seed: request.seed + index,
+        width: 512,
+        height: 512,
+        pixels: new Float32Array(512 * 512 * 3).fill(0.25 + index),
+        latent: Float32Array.of(index, -1),
+        latentShape: [1, 1, 2],
+      };
+      images.push(image);
+      // The last picture comes with the result only.
+      if (index < request.batch - 1) hooks.onImage?.(image, index);
+    }
+    hooks.onWarning?.({ code: 'FAKE', message: 'It is a fake.' });
+    return {
+      request,
+      provider: { provider: 'cpu', reason: 'fake' },
+      unetRows: request.steps,
+      sessionsBuilt: 0,
+      warnings: [],
+      timings: { sample: 1 },
+      modelName: 'fake',
+      images,
+    };
+  }
+
+  devices() {
+    return {
+      providers: [],
+      chosen: { provider: 'cpu' as const, reason: 'fake' },
+      totalMemory: 2,
+      freeMemory: 1,
+      cores: 1,
+    };
+  }
+
+  memory() {
+    return { rss: process.pid, sessions: this.#released, budget: this.#settings.memoryBudget ?? 0, live: [] };
+  }
+
+  async releaseSessions(): Promise<void> {
+    this.#released += 1;
+  }
+
+  async dispose(): Promise<void> {
+    console.log('disposed');
+  }
+}
+
+async function befall(prompt: string, hooks: RenderHooks): Promise<void> {
+  const [what, detail] = prompt.split(' ');
+  switch (what) {
+    case 'block': {
+      // As a run of a session does: nothing else happens in the process meanwhile.
+      hooks.onWarning?.({ code: 'BLOCKING', message: 'It blocks now.' });
+      await setTimeout(5);
+      const until = Date.now() + Number(detail);
+      while (Date.now() < until);
+      return;
+    }
+    case 'abort':
+      process.abort();
+      break;
+    case 'uncaught':
+      queueMicrotask(() => {
+        throw new Error('nobody caught this');
+      });
+      return;
+    case 'exit':
+      process.exit(3);
+      break;
+    case 'throw':
+      throw new TypeError('a defect');
+    case 'refuse':
+      throw new ImpastoError('NAN_LATENT', 'The latent is not a number.', 'Choose fp32.');
+    case 'noise':
+      process.stdout.write(`${'out '.repeat(50_000)}\n`);
+      process.stderr.write(`${'err '.repeat(50_000)}\n`);
+      process.send?.('words of a library');
+      process.send?.({ type: 'unheard-of', id: 1 });
+      return;
+  }
+}

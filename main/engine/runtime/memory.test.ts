@@ -1,0 +1,76 @@
+import { describe, expect, it } from 'vitest';
+import { assertFits, estimateJob, gigabytes, type JobSize, memoryBudget, vaeActivations } from './memory.ts';
+
+/** Stable Diffusion 1.5 in fp32. */
+const sd15: JobSize = {
+  provider: 'cpu',
+  unetBytes: 3.44e9,
+  vaeBytes: 0.2e9,
+  textBytes: 0.49e9,
+  width: 512,
+  height: 512,
+  rows: 1,
+};
+
+describe('estimateJob', () => {
+  it('holds what was measured at 512x512 and errs upwards by at most the weights', () => {
+    const { stages, bytes } = estimateJob(sd15);
+    const [, sample, decode] = stages;
+    // Measured: the UNet 0.25 GB beside its weights, VAE decoding 1.25 GB.
+    expect(sample?.activations).toBeGreaterThan(0.25e9);
+    expect(decode?.activations).toBeGreaterThan(1.25e9);
+    expect(bytes).toBeGreaterThan(3.44e9 + 0.25e9);
+    expect(bytes).toBeLessThan(1.3 * 3.44e9 + 1.25e9);
+  });
+
+  it('peaks in the VAE where the picture is large, and in the UNet again where the VAE works in tiles', () => {
+    const large = { ...sd15, width: 2048, height: 2048 };
+    expect(estimateJob(large).peak.stage).toBe('decode');
+    expect(estimateJob({ ...large, vaeTile: 512 }).peak.stage).toBe('sample');
+    expect(vaeActivations({ width: 2048, height: 512, vaeTile: 512 })).toBe(
+      vaeActivations({ width: 512, height: 512 }),
+    );
+  });
+
+  it('adds the logits of plain attention, less for chunks of queries, and more for rows', () => {
+    const activations = (more: Partial<JobSize>) => estimateJob({ ...sd15, ...more }).stages[1]?.activations ?? 0;
+    const logits = activations({ fusedAttention: false }) - activations({});
+    // 8 heads of 4096 x 4096 logits and as many weights, fp32.
+    expect(logits).toBe(2 * 8 * 4096 * 4096 * 4);
+    expect(activations({ fusedAttention: false, queryChunks: 8 }) - activations({})).toBe(logits / 8);
+    expect(activations({ rows: 2 })).toBe(2 * activations({}));
+  });
+});
+
+describe('assertFits', () => {
+  it('lets pass what fits and refuses the rest with numbers', () => {
+    const estimate = estimateJob(sd15);
+    expect(() => assertFits(estimate, sd15, estimate.bytes)).not.toThrow();
+    expect(() => assertFits(estimate, sd15, 2e9)).toThrow(
+      /^A picture of 512 x 512 needs about 4\.3 GB and 2\.0 GB may be used: 3\.4 GB for the weights of the UNet and/,
+    );
+  });
+
+  it('advises tiles where the VAE is what does not fit', () => {
+    const large = { ...sd15, width: 4096, height: 4096 };
+    try {
+      assertFits(estimateJob(large), large, 8e9);
+      expect.unreachable();
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'OUT_OF_MEMORY', remedy: expect.stringContaining('tiled VAE') });
+    }
+  });
+});
+
+describe('memoryBudget', () => {
+  it('leaves a share to the machine, never goes below zero and counts what can be released', () => {
+    expect(memoryBudget(16e9)).toBe(14.4e9);
+    expect(memoryBudget(2e9)).toBe(2e9 - 512e6);
+    expect(memoryBudget(100e6)).toBe(0);
+    expect(memoryBudget(2e9, 1e9)).toBe(3e9 - 512e6);
+  });
+});
+
+it('gigabytes reads as people write it', () => {
+  expect([0, 1, 12.3e6, 3.44e9].map(gigabytes)).toEqual(['0 MB', '1 MB', '13 MB', '3.4 GB']);
+});
