@@ -19,11 +19,16 @@ export interface FloatTensor {
 
 interface ProbeTarget {
   model: string;
+  /** A VAE of its own, as a request names it: a file without one can be probed only so. */
+  vae?: string;
   provider?: ProviderName;
 }
 
-async function open(engine: Engine, { model, provider = 'cpu' }: ProbeTarget): Promise<[LoadedModel, RenderRequest]> {
-  const request = parseRequest({ model, provider });
+async function open(
+  engine: Engine,
+  { model, vae, provider = 'cpu' }: ProbeTarget,
+): Promise<[LoadedModel, RenderRequest]> {
+  const request = parseRequest({ model, provider, ...(vae ? { vae: { path: vae } } : {}) });
   return [await engine.model(request, provider), request];
 }
 
