@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { TextEncoderConfig, UNetConfig, VaeConfig } from '../models/checkpoint/component-config.ts';
 import { openClipName } from '../models/checkpoint/clip-names.ts';
+import type { TextEncoderConfig, UNetConfig, VaeConfig } from '../models/checkpoint/component-config.ts';
 import { ldmUNetNaming } from '../models/checkpoint/ldm-unet-names.ts';
 import { vaeNameToLdm } from '../models/checkpoint/ldm-vae-names.ts';
 import {
@@ -160,8 +160,9 @@ class RandomWeights {
       state ^= state << 5;
       return ((state >>> 0) + 0.5) / 2 ** 32;
     };
-    this.#pool = Float32Array.from({ length: 1 << 20 }, () =>
-      Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform()),
+    this.#pool = Float32Array.from(
+      { length: 1 << 20 },
+      () => Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform()),
     );
   }
 
@@ -177,7 +178,8 @@ class RandomWeights {
     for (let done = 0; done < elements; ) {
       const count = Math.min(this.#pool.length - this.#at, elements - done);
       const piece = new Float16Array(count);
-      for (let index = 0; index < count; index++) piece[index] = offset + scale * (this.#pool[this.#at + index] as number);
+      for (let index = 0; index < count; index++)
+        piece[index] = offset + scale * (this.#pool[this.#at + index] as number);
       yield new Uint8Array(piece.buffer);
       done += count;
       this.#at = (this.#at + count) % this.#pool.length;

@@ -28,13 +28,20 @@ const [positive, negative] = [row(1), row(2)];
 
 /** Seconds spent inside ONNX Runtime: the bare `session.run`, seen from within the same run. */
 let inside = 0;
-const bareRun = InferenceSession.prototype.run;
-InferenceSession.prototype.run = async function (this: InferenceSession, ...given: Parameters<typeof bareRun>) {
-  const began = performance.now();
-  const result = await bareRun.apply(this, given);
-  inside += (performance.now() - began) / 1000;
-  return result;
-} as typeof bareRun;
+const create = InferenceSession.create.bind(InferenceSession) as (...given: unknown[]) => Promise<InferenceSession>;
+Object.assign(InferenceSession, {
+  create: async (...given: unknown[]) => {
+    const session = await create(...given);
+    const run = session.run.bind(session) as (...given: unknown[]) => Promise<InferenceSession.ReturnType>;
+    session.run = async (...feeds: unknown[]) => {
+      const began = performance.now();
+      const result = await run(...feeds);
+      inside += (performance.now() - began) / 1000;
+      return result;
+    };
+    return session;
+  },
+});
 
 async function timed(work: () => Promise<unknown>): Promise<{ whole: number; bare: number }> {
   inside = 0;
@@ -45,7 +52,11 @@ async function timed(work: () => Promise<unknown>): Promise<{ whole: number; bar
 
 /** One step of the pipeline: scaling, network, guidance, scheduler, checks, events. */
 const step = (guided: boolean) => {
-  const scheduler = createScheduler('ddim', { config: loaded.checkpoint.scheduler, steps: 1, predictionType: 'epsilon' });
+  const scheduler = createScheduler('ddim', {
+    config: loaded.checkpoint.scheduler,
+    steps: 1,
+    predictionType: 'epsilon',
+  });
   return denoise(noise, shape, {
     unet: loaded.unet,
     scheduler,

@@ -21,7 +21,9 @@ async function devices(options: { json: boolean }): Promise<void> {
     }
     output.line(`\n${report.chosen.provider}: ${report.chosen.reason}`);
     const gigabytes = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
-    output.line(`${report.cores} cores, ${gigabytes(report.freeMemory)} of ${gigabytes(report.totalMemory)} memory free`);
+    output.line(
+      `${report.cores} cores, ${gigabytes(report.freeMemory)} of ${gigabytes(report.totalMemory)} memory free`,
+    );
   } finally {
     await client.stop();
   }

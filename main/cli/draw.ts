@@ -79,7 +79,10 @@ async function draw(prompt: string | undefined, options: Record<string, unknown>
 
 /** The request: a picture's own where `--like` is given, else the model's preset; then the flags over it. */
 async function requestOf(prompt: string | undefined, options: Record<string, unknown>): Promise<RenderRequest> {
-  const like = typeof options.like === 'string' ? await requestFromPicture(options.like, (warning) => createOutput(options.json === true).warning(warning)) : null;
+  const like =
+    typeof options.like === 'string'
+      ? await requestFromPicture(options.like, (warning) => createOutput(options.json === true).warning(warning))
+      : null;
   const base: RenderRequestInput = like ?? { seed: randomInt(2 ** 32 - 1) };
   const flags = requestFromFlags(options, base);
   const asked = parseRequest({ ...flags, ...(prompt === undefined ? {} : { prompt }) });

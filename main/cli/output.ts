@@ -1,5 +1,5 @@
-import { asImpastoError, type ImpastoError } from '../../contract/errors.ts';
 import type { EngineWarning } from '../../contract/engine.ts';
+import { asImpastoError, type ImpastoError } from '../../contract/errors.ts';
 
 /** How a command speaks: for a person, or as JSON lines on standard output. */
 export interface Output {
@@ -12,7 +12,10 @@ export interface Output {
 }
 
 // Prompts and file names may carry terminal escape codes: they are shown, never obeyed.
-const controls = new RegExp(`[${String.fromCharCode(0)}-${String.fromCharCode(8)}${String.fromCharCode(11)}-${String.fromCharCode(31)}${String.fromCharCode(127)}-${String.fromCharCode(159)}]`, 'g');
+const controls = new RegExp(
+  `[${String.fromCharCode(0)}-${String.fromCharCode(8)}${String.fromCharCode(11)}-${String.fromCharCode(31)}${String.fromCharCode(127)}-${String.fromCharCode(159)}]`,
+  'g',
+);
 
 export function printable(text: string): string {
   return text.replace(controls, (code) => `\\x${code.charCodeAt(0).toString(16).padStart(2, '0')}`);
@@ -42,6 +45,7 @@ export function reportError(thrown: unknown, json: boolean): ImpastoError {
     return error;
   }
   process.stderr.write(`\n${printable(error.message)}\n${printable(error.remedy)}\n(${error.code})\n`);
-  if (error.code === 'INTERNAL') process.stderr.write(`${error.cause instanceof Error ? error.cause.stack : error.stack}\n`);
+  if (error.code === 'INTERNAL')
+    process.stderr.write(`${error.cause instanceof Error ? error.cause.stack : error.stack}\n`);
   return error;
 }

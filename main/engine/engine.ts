@@ -98,7 +98,10 @@ export class Engine {
     const sized = await resolveSize(request, trained, model.vae.factor, warn);
     const tiled = this.#fit(sized, model, choice.provider, warn);
     const embeddings = await Promise.all(
-      request.embeddings.map(async ({ token, path }) => ({ token, inversion: await readTextualInversion(resolve(path)) })),
+      request.embeddings.map(async ({ token, path }) => ({
+        token,
+        inversion: await readTextualInversion(resolve(path)),
+      })),
     );
     const widths = model.text.map((encoder) => encoder.config.hiddenSize);
     for (const { inversion } of embeddings) checkTextualInversion(inversion, widths);
@@ -129,7 +132,7 @@ export class Engine {
     if (known) return known;
     const checkpoint: Checkpoint = await openCheckpoint(path, predictionType ? { predictionType } : {});
     for (const message of checkpoint.notes) warn({ code: 'MODEL_NOTE', message });
-    const vae = vaePath ? await openVae(vaePath) : checkpoint.vae;
+    const vae = vaePath ? await openVae(vaePath, checkpoint.family) : checkpoint.vae;
     const loaded = await loadModel(checkpoint, this.#cache, await this.#placement(provider), vae);
     this.#models.set(key, loaded);
     for (const oldest of [...this.#models.keys()].slice(0, -openModelsKept)) this.#models.delete(oldest);

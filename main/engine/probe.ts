@@ -32,11 +32,11 @@ async function open(
   return [await engine.model(request, provider), request];
 }
 
-/** Token ids of a prompt's first chunk, one list an encoder. */
+/** Token ids of a prompt's first chunk, taken as it is, one list an encoder. */
 export async function probeTokens(engine: Engine, target: ProbeTarget & { prompt: string }): Promise<number[][]> {
   const [model] = await open(engine, target);
   return model.text.map((encoder) => {
-    const options = { maxLength: encoder.config.maxPositions, padTokenId: encoder.padTokenId, embeddings: [] };
+    const options = { maxLength: encoder.config.maxPositions, padTokenId: encoder.padTokenId, plain: true };
     const plan = planChunks(target.prompt, encoder.tokenizer, options);
     return [...(plan.chunks[0]?.ids ?? [])];
   });

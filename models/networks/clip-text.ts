@@ -15,9 +15,12 @@ export interface ClipTextOptions extends AuthorOptions {
   embeddingOverrides: boolean;
 }
 
-/** How many hidden states, counted from the last, a graph offers: as far as clip skip goes, and SDXL's one beyond. */
+/**
+ * How many hidden states, counted from the last, a graph offers: as far as clip skip goes, and SDXL's one beyond. The
+ * first of all is the embedding.
+ */
 export function offeredHiddenStates(config: TextEncoderConfig): number {
-  return Math.min(config.layers, 13);
+  return Math.min(config.layers + 1, 13);
 }
 
 /**
@@ -49,6 +52,7 @@ export function authorClipText(config: TextEncoderConfig, weights: WeightMap, op
         g.module('position_embedding', () => g.weight('weight')),
       );
     });
+    states.push(hidden);
     const causal = causalBias(g, length);
     for (let layer = 0; layer < config.layers; layer++) {
       hidden = g.module(`encoder.layers.${layer}`, () => encoderLayer(hidden, causal, config, options));

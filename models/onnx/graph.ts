@@ -51,10 +51,7 @@ export interface Initializer {
   dtype: DataType;
   dims: readonly number[];
   /** Bytes in the graph itself (little-endian), or where they lie in the artist's file. */
-  data:
-    | { inline: Uint8Array }
-    | { external: WeightRef }
-    | { externalData: { location: string; offset: number; length: number | null } };
+  data: { inline: Uint8Array } | { external: WeightRef };
 }
 
 export interface GraphPort {

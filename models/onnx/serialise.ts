@@ -1,6 +1,7 @@
-import { parse as parsePath, relative } from 'node:path';
+import { dirname, isAbsolute, parse as parsePath, relative, resolve } from 'node:path';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { ImpastoError } from '../../contract/errors.ts';
+import type { WeightDtype, WeightRef } from '../weights/weight-map.ts';
 import type { Attribute, DataType, Dim, Graph, GraphNode, GraphPort, Initializer } from './graph.ts';
 import { dataTypes } from './graph.ts';
 import type { AttributeProto, TensorProto, ValueInfoProto } from './onnx_pb.js';
@@ -110,20 +111,13 @@ function tensorProto(initializer: Initializer, externalFolder: string): TensorPr
     tensor.rawData = data.inline as Uint8Array<ArrayBuffer>;
     return tensor;
   }
-  const place =
-    'external' in data
-      ? {
-          location: relative(externalFolder, data.external.file).replaceAll('\\', '/'),
-          offset: data.external.offset,
-          length: data.external.length,
-        }
-      : data.externalData;
+  const { file, offset, length } = data.external;
   tensor.dataLocation = TensorProto_DataLocation.EXTERNAL;
-  const entries: [string, string][] = [
-    ['location', place.location],
-    ['offset', String(place.offset)],
-  ];
-  if (place.length !== null) entries.push(['length', String(place.length)]);
+  const entries = [
+    ['location', relative(externalFolder, file).replaceAll('\\', '/')],
+    ['offset', String(offset)],
+    ['length', String(length)],
+  ] as const;
   tensor.externalData = entries.map(([key, value]) => create(StringStringEntryProtoSchema, { key, value }));
   return tensor;
 }
@@ -150,20 +144,21 @@ function portProto(port: GraphPort): ValueInfoProto {
 
 /**
  * An ONNX file's graph as plain data. Attributes that an authored graph never has are kept byte for byte.
- * @throws ImpastoError `CONFIG_INVALID` where the bytes are no ONNX model.
+ * @param path of the file, which its external data is relative to
+ * @throws ImpastoError `CONFIG_INVALID` where the bytes are no ONNX model, `PATH_ESCAPES` where its data lies elsewhere.
  */
-export function parseModel(bytes: Uint8Array, label: string): Graph {
+export function parseModel(bytes: Uint8Array, path: string): Graph {
   let model: ReturnType<typeof fromBinary<typeof ModelProtoSchema>>;
   try {
     model = fromBinary(ModelProtoSchema, bytes);
   } catch (cause) {
-    throw new ImpastoError('CONFIG_INVALID', `${label} is not an ONNX model.`, 'Export or download it again.', {
+    throw new ImpastoError('CONFIG_INVALID', `${path} is not an ONNX model.`, 'Export or download it again.', {
       cause,
     });
   }
   const graph = model.graph;
   if (!graph) {
-    throw new ImpastoError('CONFIG_INVALID', `${label} holds no graph.`, 'Export or download it again.');
+    throw new ImpastoError('CONFIG_INVALID', `${path} holds no graph.`, 'Export or download it again.');
   }
   return {
     name: graph.name,
@@ -177,7 +172,7 @@ export function parseModel(bytes: Uint8Array, label: string): Graph {
       outputs: [...node.output],
       attributes: Object.fromEntries(node.attribute.map((attribute) => [attribute.name, importAttribute(attribute)])),
     })),
-    initializers: new Map(graph.initializer.map((tensor) => [tensor.name, importTensor(tensor)])),
+    initializers: new Map(graph.initializer.map((tensor) => [tensor.name, importTensor(tensor, path)])),
     inputs: graph.input.filter((port) => !graph.initializer.some((t) => t.name === port.name)).map(importPort),
     outputs: graph.output.map(importPort),
   };
@@ -196,7 +191,7 @@ function importAttribute(attribute: AttributeProto): Attribute {
   return { type: 'raw', value: toBinary(AttributeProtoSchema, attribute) };
 }
 
-function importTensor(tensor: TensorProto): Initializer {
+function importTensor(tensor: TensorProto, path: string): Initializer {
   const dtype = typeNames.get(tensor.dataType);
   if (!dtype) {
     throw new ImpastoError(
@@ -207,20 +202,50 @@ function importTensor(tensor: TensorProto): Initializer {
   }
   const common = { name: tensor.name, dtype, dims: tensor.dims.map(Number) };
   if (tensor.dataLocation === TensorProto_DataLocation.EXTERNAL) {
-    const entry = (key: string) => tensor.externalData.find((item) => item.key === key)?.value;
-    const length = entry('length');
-    return {
-      ...common,
-      data: {
-        externalData: {
-          location: entry('location') ?? '',
-          offset: Number(entry('offset') ?? 0),
-          length: length === undefined ? null : Number(length),
-        },
-      },
-    };
+    return { ...common, data: { external: externalRef(tensor, common, path) } };
   }
   return { ...common, data: { inline: inlineBytes(tensor, dtype) } };
+}
+
+const weightDtypes: Partial<Record<DataType, WeightDtype>> = {
+  double: 'F64',
+  float: 'F32',
+  float16: 'F16',
+  bfloat16: 'BF16',
+  int64: 'I64',
+  int32: 'I32',
+  int16: 'I16',
+  int8: 'I8',
+  uint8: 'U8',
+  bool: 'BOOL',
+};
+const elementBytes: Partial<Record<WeightDtype, number>> = { F64: 8, F32: 4, F16: 2, BF16: 2, I64: 8, I32: 4, I16: 2 };
+
+/** Where an exported model's external data lies; it may not leave the model's folder. */
+function externalRef(
+  tensor: TensorProto,
+  { dtype, dims }: Pick<Initializer, 'dtype' | 'dims'>,
+  path: string,
+): WeightRef {
+  const entry = (key: string) => tensor.externalData.find((item) => item.key === key)?.value;
+  const folder = dirname(path);
+  const file = resolve(folder, entry('location') ?? '');
+  if (relative(folder, file).startsWith('..') || isAbsolute(relative(folder, file))) {
+    throw new ImpastoError(
+      'PATH_ESCAPES',
+      `${path} keeps its weights outside its own folder: ${entry('location')}.`,
+      'Put the data file beside the model and export it again.',
+    );
+  }
+  const stored = weightDtypes[dtype] ?? 'U8';
+  const whole = dims.reduce((a, b) => a * b, 1) * (elementBytes[stored] ?? 1);
+  return {
+    file,
+    dtype: stored,
+    shape: dims,
+    offset: Number(entry('offset') ?? 0),
+    length: Number(entry('length') ?? whole),
+  };
 }
 
 /** Bytes of a tensor whatever field holds them. */

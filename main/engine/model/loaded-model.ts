@@ -1,18 +1,21 @@
 import { statSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { ImpastoError } from '../../../contract/errors.ts';
 import type { ProviderName } from '../../../contract/request.ts';
 import type { Checkpoint, Part, TextEncoderPart } from '../../../models/checkpoint/checkpoint.ts';
-import type { VaeConfig } from '../../../models/checkpoint/component-config.ts';
+import type { TextEncoderConfig, VaeConfig } from '../../../models/checkpoint/component-config.ts';
 import type { AuthorOptions } from '../../../models/networks/author-options.ts';
 import { authorClipText } from '../../../models/networks/clip-text.ts';
 import { authorUNet } from '../../../models/networks/unet.ts';
 import { authorVaeDecoder, authorVaeEncoder } from '../../../models/networks/vae.ts';
 import type { Graph } from '../../../models/onnx/graph.ts';
-import { serialise } from '../../../models/onnx/serialise.ts';
+import { parseModel, serialise } from '../../../models/onnx/serialise.ts';
+import { floatTimestep } from '../../../models/passes/float-timestep.ts';
 import type { WeightMap } from '../../../models/weights/weight-map.ts';
 import type { ModelSource } from '../runtime/session.ts';
 import { type Component, modelIdentity, type SessionCache } from '../runtime/session-cache.ts';
 import { ClipTokenizer } from '../text/clip-tokenizer.ts';
+import { importedFinalNorm } from './imported-norm.ts';
 import type { SessionUse } from './session-use.ts';
 import { TextNetwork } from './text-network.ts';
 import { UNetNetwork } from './unet-network.ts';
@@ -48,9 +51,12 @@ export async function loadModel(
   vae: Checkpoint['vae'] = checkpoint.vae,
 ): Promise<LoadedModel> {
   const use = await sessionUses(cache, placement);
+  const whole = await use('unet', checkpoint.unet, authorUNet);
+  const fractional =
+    checkpoint.unet.source === 'onnx' ? await use('unet', checkpoint.unet, authorUNet, floatTimestep) : whole;
   const unet = new UNetNetwork(
     checkpoint.unet.config,
-    await use('unet', checkpoint.unet, authorUNet),
+    (timestep) => (Number.isInteger(timestep) ? whole : fractional),
     placement.batchRows,
   );
   const decoder = requirePart(vae.decoder);
@@ -75,15 +81,29 @@ export async function loadModel(
 }
 
 type Author<C> = (config: C, weights: WeightMap, options: AuthorOptions) => Graph;
-type MakeUse = <C>(component: Component, part: Part<C>, author: Author<C>, variant?: string) => Promise<SessionUse>;
+type Pass = (graph: Graph) => void;
+/** @param pass changes the graph before it is loaded; its name tells the variant apart */
+type MakeUse = <C>(component: Component, part: Part<C>, author: Author<C>, pass?: Pass) => Promise<SessionUse>;
 
 async function sessionUses(cache: SessionCache, placement: Placement): Promise<MakeUse> {
   const { provider, author: options } = placement;
-  return async (component, part, author, variant = '') => {
+  return async (component, part, author, pass) => {
     const model = await modelIdentity(partFiles(part));
-    const key = { model, component, variant: `${options.attention} ${options.compute} ${variant}`.trim(), provider };
-    const source = (): ModelSource =>
-      part.source === 'onnx' ? { path: part.path } : serialise(author(part.config, part.weights, options));
+    const key = {
+      model,
+      component,
+      variant: `${options.attention} ${options.compute} ${author.name} ${pass?.name ?? ''}`,
+      provider,
+    };
+    const source = async (): Promise<ModelSource> => {
+      if (part.source === 'onnx' && !pass) return { path: part.path };
+      const graph =
+        part.source === 'onnx'
+          ? parseModel(await readFile(part.path), part.path)
+          : author(part.config, part.weights, options);
+      pass?.(graph);
+      return serialise(graph);
+    };
     return (work) => cache.use(key, { source, bytes: partBytes(part) }, work);
   };
 }
@@ -97,19 +117,17 @@ async function textNetwork(
   const { part, tokenizer } = encoder;
   const component = index === 0 ? 'text-encoder' : 'text-encoder-2';
   const { finalNorm } = checkpoint;
-  const session = (embeddingOverrides: boolean) =>
-    use(
-      component,
-      part,
-      (config, weights, options) => authorClipText(config, weights, { ...options, finalNorm, embeddingOverrides }),
-      embeddingOverrides ? 'overrides' : '',
-    );
-  const [plain, overridden] = [await session(false), await session(true)];
+  const plain: Author<TextEncoderConfig> = (config, weights, options) =>
+    authorClipText(config, weights, { ...options, finalNorm, embeddingOverrides: false });
+  const overridden: Author<TextEncoderConfig> = (config, weights, options) =>
+    authorClipText(config, weights, { ...options, finalNorm, embeddingOverrides: true });
+  const uses = { plain: await use(component, part, plain), overridden: await use(component, part, overridden) };
   return new TextNetwork(
     part.config,
     tokenizer.folder ? ClipTokenizer.fromFolder(tokenizer.folder) : ClipTokenizer.standard(tokenizer.padTokenId),
     tokenizer.padTokenId,
-    (overrides) => (overrides ? overridden : plain),
+    (overrides) => (overrides ? uses.overridden : uses.plain),
+    part.source === 'onnx' && finalNorm ? importedFinalNorm(part.path, part.config) : null,
   );
 }
 

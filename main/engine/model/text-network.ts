@@ -21,23 +21,32 @@ export interface TextEncodeOptions {
   warn: (warning: EngineWarning) => void;
 }
 
+/**
+ * The final layer norm of an exported encoder, which offers all hidden states but norms only the last: [tokens, width]
+ * to the same.
+ */
+export type FinalNorm = (hidden: Float32Array, width: number) => Promise<Float32Array>;
+
 /** One text encoder with its tokenizer: a chunk of tokens to hidden states. */
 export class TextNetwork {
   readonly config: TextEncoderConfig;
   readonly tokenizer: ClipTokenizer;
   readonly padTokenId: number;
   readonly #session: (overrides: boolean) => SessionUse;
+  readonly #importedNorm: FinalNorm | null;
 
   constructor(
     config: TextEncoderConfig,
     tokenizer: ClipTokenizer,
     padTokenId: number,
     session: (overrides: boolean) => SessionUse,
+    importedNorm: FinalNorm | null,
   ) {
     this.config = config;
     this.tokenizer = tokenizer;
     this.padTokenId = padTokenId;
     this.#session = session;
+    this.#importedNorm = importedNorm;
   }
 
   /**
@@ -70,10 +79,12 @@ export class TextNetwork {
       return session.run(told ? { ...feeds, pooled_position: place } : feeds);
     });
     const hidden = pickHidden(outputs, options);
-    const width = hidden.shape[hidden.shape.length - 1] as number;
+    const width = hidden.tensor.shape[hidden.tensor.shape.length - 1] as number;
+    const states = float32Data(hidden.tensor);
+    const normed = hidden.bare && this.#importedNorm ? await this.#importedNorm(states, width) : states;
     const pooled = outputs.pooled ?? outputs.text_embeds ?? outputs.pooler_output;
     return {
-      hidden: applyEmphasis(float32Data(hidden), chunk.weights, length, width),
+      hidden: applyEmphasis(normed, chunk.weights, length, width),
       tokens: length,
       width,
       pooled: pooled ? float32Data(pooled) : null,
@@ -108,21 +119,24 @@ function overrideFeeds(
   };
 }
 
-function pickHidden(outputs: Record<string, Tensor>, options: TextEncodeOptions): Tensor {
+/** The wanted hidden state; `bare` where it still lacks the final norm that the last one has had. */
+function pickHidden(outputs: Record<string, Tensor>, options: TextEncodeOptions): { tensor: Tensor; bare: boolean } {
   const back = options.hiddenStateFromEnd;
   const authored = outputs[`hidden_state_${back}`];
-  if (authored) return authored;
+  if (authored) return { tensor: authored, bare: false };
   // An exported encoder: last_hidden_state is normed; hidden_states.0 is the embedding, .n the last layer's.
   const states = Object.keys(outputs).filter((name) => /^hidden_states\.\d+$/.test(name)).length;
-  const exported = back === 1 ? outputs.last_hidden_state : outputs[`hidden_states.${states - back}`];
-  if (exported) return exported;
+  const exported = outputs[`hidden_states.${states - back}`];
+  if (back > 1 && exported) return { tensor: exported, bare: true };
   const last = outputs.last_hidden_state ?? outputs.hidden_state_1;
   if (!last) {
     throw new ImpastoError('ENGINE_ERROR', 'The text encoder gave no hidden states.', 'Export the model again.');
   }
-  options.warn({
-    code: 'CLIP_SKIP_UNAVAILABLE',
-    message: 'This text encoder offers its last hidden state only: clip skip is left out.',
-  });
-  return last;
+  if (back > 1) {
+    options.warn({
+      code: 'CLIP_SKIP_UNAVAILABLE',
+      message: 'This text encoder offers its last hidden state only: clip skip is left out.',
+    });
+  }
+  return { tensor: last, bare: false };
 }

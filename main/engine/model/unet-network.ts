@@ -8,13 +8,16 @@ import type { SessionUse } from './session-use.ts';
 /** The denoising network: authored or imported, one call for one latent under one or more conditionings. */
 export class UNetNetwork {
   readonly config: UNetConfig;
-  readonly #session: SessionUse;
+  readonly #session: (timestep: number) => SessionUse;
   /** One call for all rows (a GPU), or one a row: on a CPU a batch of two costs twice one, and twice the memory. */
   readonly #batchRows: boolean;
   /** Rows evaluated since this network was opened. */
   rows = 0;
 
-  constructor(config: UNetConfig, session: SessionUse, batchRows: boolean) {
+  /**
+   * @param session the session for a timestep: exported models may take whole ones only
+   */
+  constructor(config: UNetConfig, session: (timestep: number) => SessionUse, batchRows: boolean) {
     this.config = config;
     this.#session = session;
     this.#batchRows = batchRows;
@@ -34,7 +37,7 @@ export class UNetNetwork {
     guidance?: Float32Array,
   ): Promise<Float32Array[]> {
     const groups = this.#batchRows && sameLength(conditionings) ? [conditionings] : conditionings.map((row) => [row]);
-    return this.#session(async (session) => {
+    return this.#session(timestep)(async (session) => {
       const predictions: Float32Array[] = [];
       for (const group of groups) {
         const outputs = await session.run(this.#feeds(session, latent, shape, timestep, group, guidance));

@@ -8,6 +8,7 @@ import type {
   Stage,
 } from '../../../contract/engine.ts';
 import { ImpastoError } from '../../../contract/errors.ts';
+import type { SchedulerConfig } from '../../../models/checkpoint/component-config.ts';
 import { compositeInto } from '../image/composite.ts';
 import { fromTensor } from '../image/pixels.ts';
 import type { LatentShape } from '../model/conditioning.ts';
@@ -113,7 +114,7 @@ async function renderOne(
   const { scheduler: settings, steps } = request;
   const strength = init && request.init ? request.init.strength : 1;
   const options: SchedulerOptions = {
-    config: model.checkpoint.scheduler,
+    config: samplingConfig(model),
     steps,
     predictionType: model.checkpoint.predictionType,
     ...(settings.spacing ? { spacing: settings.spacing } : {}),
@@ -153,6 +154,12 @@ async function renderOne(
   await clock.start('decode', index, 1);
   const pixels = await decode(latent, context, index);
   return finish(request, seed, latent, pixels, context);
+}
+
+/** As diffusers' SD1 and SD2 pipelines have it whatever the file says: timesteps shifted by one and nothing clipped. */
+function samplingConfig({ checkpoint }: LoadedModel): SchedulerConfig {
+  if (checkpoint.family === 'sdxl') return checkpoint.scheduler;
+  return { ...checkpoint.scheduler, stepsOffset: 1, clipSample: false };
 }
 
 /** The latent to start from, and what keeps the part outside a mask; draws noise in the order in which diffusers does. */
