@@ -120,7 +120,7 @@ export function requestFromFlags(options: Record<string, unknown>, base: RenderR
     const name = longName(flag);
     const given = options[camel(name)];
     if (given === undefined) continue;
-    place(request, flag.path, valueOf(flag, name, given));
+    place(request, flag.path, parseValue(flag, name, given));
   }
   if (typeof options.size === 'string') {
     const match = /^(\d+)x(\d+)$/.exec(options.size);
@@ -138,7 +138,7 @@ export function requestFromFlags(options: Record<string, unknown>, base: RenderR
   return request as RenderRequestInput;
 }
 
-function valueOf(flag: Flag, name: string, given: unknown): unknown {
+function parseValue(flag: Flag, name: string, given: unknown): unknown {
   if (flag.kind === 'boolean') return given === true || given === 'true';
   const text = String(given);
   if (flag.kind === 'string') return text;

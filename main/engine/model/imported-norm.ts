@@ -46,7 +46,7 @@ async function readNorm(path: string): Promise<{ scale: Float32Array; shift: Flo
 
 async function floats({ name, dtype, data }: Initializer): Promise<Float32Array> {
   if ('external' in data) return readTensor(data.external);
-  const { buffer, byteOffset, byteLength } = data.inline.slice();
+  const { buffer, byteOffset, byteLength } = Uint8Array.from(data.inline);
   if (dtype === 'float') return new Float32Array(buffer, byteOffset, byteLength / 4);
   if (dtype === 'float16') return Float32Array.from(new Float16Array(buffer, byteOffset, byteLength / 2));
   throw new ImpastoError('TENSOR_DTYPE', `${name} is stored as ${dtype}.`, 'Export the model again in fp32 or fp16.');
