@@ -129,7 +129,7 @@ export class Engine {
     if (known) return known;
     const checkpoint: Checkpoint = await openCheckpoint(path, predictionType ? { predictionType } : {});
     for (const message of checkpoint.notes) warn({ code: 'MODEL_NOTE', message });
-    const vae = vaePath ? await openVae(vaePath) : checkpoint.vae;
+    const vae = vaePath ? await openVae(vaePath, checkpoint.family) : checkpoint.vae;
     const loaded = await loadModel(checkpoint, this.#cache, await this.#placement(provider), vae);
     this.#models.set(key, loaded);
     for (const oldest of [...this.#models.keys()].slice(0, -openModelsKept)) this.#models.delete(oldest);

@@ -26,11 +26,6 @@ export type Part<C> = AuthoredPart<C> | ImportedPart<C>;
 export interface TokenizerSource {
   /** Folder with `vocab.json` and `merges.txt`, or with `tokenizer.json`; null for CLIP's standard vocabulary. */
   folder: string | null;
-  /**
-   * Entries of the vocabulary that the text encoder embeds: CLIP's 49408, more where tokens were added behind it. With
-   * no folder a smaller one is CLIP's cut after its first merges, its last two entries begin and end of text.
-   */
-  vocabSize: number;
   /** Padding token id: 49407 (end of text) for CLIP-L, 0 (`!`) for OpenCLIP. */
   padTokenId: number;
   /** Tokens of one chunk with begin and end of text, 77. */
@@ -58,7 +53,8 @@ export interface Checkpoint {
   /** How the prediction type is known; `setting`: the caller said so. */
   predictionTypeFrom: 'setting' | 'config' | 'tensors' | 'metadata' | 'family-default';
   unet: Part<UNetConfig>;
-  vae: { encoder: Part<VaeConfig> | null; decoder: Part<VaeConfig> };
+  /** Either half may be absent: a file without a VAE is drawn with one of its own. */
+  vae: { encoder: Part<VaeConfig> | null; decoder: Part<VaeConfig> | null };
   textEncoder: TextEncoderPart | null;
   textEncoder2: TextEncoderPart | null;
   scheduler: SchedulerConfig;

@@ -33,34 +33,32 @@ const layerModules = new Map([
  * @param tensors Names without the `cond_stage_model.model.` prefix.
  * @throws ImpastoError `TENSOR_SHAPE` where the fused rows do not split in three.
  */
-export function openClipText(tensors: WeightMap): { weights: Map<string, WeightRef>; unused: string[] } {
+export function openClipText(tensors: WeightMap): Map<string, WeightRef> {
   const weights = new Map<string, WeightRef>();
-  const unused: string[] = [];
   for (const [name, ref] of tensors) {
     if (name === 'token_embedding.weight') weights.set('text_model.embeddings.token_embedding.weight', ref);
     else if (name === 'positional_embedding') weights.set('text_model.embeddings.position_embedding.weight', ref);
     else if (name.startsWith('ln_final.')) weights.set(name.replace('ln_final', 'text_model.final_layer_norm'), ref);
     else if (name === 'text_projection') weights.set('text_projection.weight', transposed(ref, name));
     else if (name === 'text_projection.weight') weights.set(name, ref);
-    else if (!addLayerTensor(name, ref, weights)) unused.push(name);
+    else addLayerTensor(name, ref, weights);
   }
-  return { weights, unused };
+  return weights;
 }
 
-function addLayerTensor(name: string, ref: WeightRef, weights: Map<string, WeightRef>): boolean {
-  const match = /^transformer\.resblocks\.(\d+)\.([\w.]+?)([._])(weight|bias)$/.exec(name);
-  if (!match) return false;
-  const [, index, module, , kind] = match;
+function addLayerTensor(name: string, ref: WeightRef, weights: Map<string, WeightRef>): void {
+  const match = /^transformer\.resblocks\.(\d+)\.([\w.]+?)[._](weight|bias)$/.exec(name);
+  if (!match) return;
+  const [, index, module = '', kind] = match;
   const layer = `text_model.encoder.layers.${index}`;
   if (module === 'attn.in_proj') {
     for (const [third, projection] of ['q_proj', 'k_proj', 'v_proj'].entries()) {
       weights.set(`${layer}.self_attn.${projection}.${kind}`, thirdOf(ref, third, name));
     }
-    return true;
+    return;
   }
-  const renamed = layerModules.get(module ?? '');
+  const renamed = layerModules.get(module);
   if (renamed) weights.set(`${layer}.${renamed}.${kind}`, ref);
-  return renamed !== undefined;
 }
 
 function thirdOf(ref: WeightRef, third: number, name: string): WeightRef {

@@ -122,19 +122,26 @@ export function parseUNetConfig(json: unknown, file: string): UNetConfig {
   const channels = config.block_out_channels;
   const blocks = channels.length;
   if (config.down_block_types.length !== blocks || config.up_block_types.length !== blocks) {
-    throw invalid(file, `it has ${blocks} block_out_channels for ${config.down_block_types.length} down and ${config.up_block_types.length} up blocks`);
+    throw invalid(
+      file,
+      `it has ${blocks} block_out_channels for ${config.down_block_types.length} down and ${config.up_block_types.length} up blocks`,
+    );
   }
   const attentionHeads = perBlock(headsField(config, file), blocks, file, 'attention_head_dim');
   for (const [i, width] of channels.entries()) {
-    if (width % (attentionHeads[i] ?? 0) !== 0) throw invalid(file, `${attentionHeads[i]} heads do not divide ${width} channels`);
-    if (width % config.norm_num_groups !== 0) throw invalid(file, `${config.norm_num_groups} groups do not divide ${width} channels`);
+    if (width % (attentionHeads[i] ?? 0) !== 0)
+      throw invalid(file, `${attentionHeads[i]} heads do not divide ${width} channels`);
+    if (width % config.norm_num_groups !== 0)
+      throw invalid(file, `${config.norm_num_groups} groups do not divide ${width} channels`);
   }
   return {
     inChannels: config.in_channels,
     outChannels: config.out_channels,
     sampleSize: typeof config.sample_size === 'number' ? config.sample_size : Math.max(...(config.sample_size ?? [0])),
     blockOutChannels: channels,
-    downBlockAttention: config.down_block_types.map((type) => hasAttention(type, 'CrossAttnDownBlock2D', 'DownBlock2D', file)),
+    downBlockAttention: config.down_block_types.map((type) =>
+      hasAttention(type, 'CrossAttnDownBlock2D', 'DownBlock2D', file),
+    ),
     upBlockAttention: config.up_block_types.map((type) => hasAttention(type, 'CrossAttnUpBlock2D', 'UpBlock2D', file)),
     midBlock: midBlock(config.mid_block_type, file),
     layersPerBlock: perBlock(config.layers_per_block, blocks, file, 'layers_per_block'),
@@ -165,7 +172,8 @@ function headsField(config: z.infer<typeof UNetJson>, file: string): number | nu
 
 function addition(config: z.infer<typeof UNetJson>, file: string): UNetConfig['addition'] {
   if (config.addition_embed_type == null) return null;
-  if (config.addition_embed_type !== 'text_time') throw unknownField(file, 'UNet', 'addition_embed_type', config.addition_embed_type);
+  if (config.addition_embed_type !== 'text_time')
+    throw unknownField(file, 'UNet', 'addition_embed_type', config.addition_embed_type);
   const { addition_time_embed_dim: timeEmbedDim, projection_class_embeddings_input_dim: projectionInputDim } = config;
   if (timeEmbedDim == null || projectionInputDim == null) {
     throw invalid(file, 'text_time needs addition_time_embed_dim and projection_class_embeddings_input_dim');
@@ -218,7 +226,8 @@ export function parseVaeConfig(json: unknown, file: string, defaultScalingFactor
     if (!/^(?:DownEncoder|UpDecoder)Block2D$/.test(type)) throw unknownField(file, 'VAE', 'block type', type);
   }
   for (const width of config.block_out_channels) {
-    if (width % config.norm_num_groups !== 0) throw invalid(file, `${config.norm_num_groups} groups do not divide ${width} channels`);
+    if (width % config.norm_num_groups !== 0)
+      throw invalid(file, `${config.norm_num_groups} groups do not divide ${width} channels`);
   }
   return {
     inChannels: config.in_channels,

@@ -28,41 +28,56 @@ export function trainedSampleSize(family: Family, predictionType: string): numbe
  * Turbo is told by its scheduler alone (an Euler sampler with trailing steps and no zero-SNR betas), so never from a
  * single file, where it runs as a base model with few steps and no guidance.
  */
-export function variantOf(unet: UNetConfig, latentChannels: number, scheduler: SchedulerConfig): Checkpoint['variant'] {
-  if (unet.inChannels === 2 * latentChannels + 1) return 'inpaint';
+export function variantOf(unet: UNetConfig, scheduler: SchedulerConfig): Checkpoint['variant'] {
+  if (unet.inChannels === 2 * unet.outChannels + 1) return 'inpaint';
   if (unet.timeCondProjDim !== null || scheduler.className === 'LCMScheduler') return 'lcm';
   const trailing = scheduler.spacing === 'trailing' && !scheduler.rescaleBetasZeroSnr;
-  return trailing && /^Euler/.test(scheduler.className ?? '') && scheduler.predictionType === 'epsilon' ? 'turbo' : 'base';
+  return trailing && /^Euler/.test(scheduler.className ?? '') && scheduler.predictionType === 'epsilon'
+    ? 'turbo'
+    : 'base';
+}
+
+/** How many text encoders condition a family's UNet. */
+export function textEncodersOf(family: Family): number {
+  return family === 'sdxl' ? 2 : 1;
+}
+
+export function unknownArchitecture(what: string): ImpastoError {
+  return new ImpastoError(
+    'UNKNOWN_ARCHITECTURE',
+    `${what}.`,
+    'Impasto draws with SD 1.x, SD 2.x and SDXL checkpoints.',
+  );
 }
 
 /** Checks that the networks fit together; each thing that does not is an error, none is thrown. */
 export function fitTogether(
   source: string,
+  family: Family,
   unet: UNetConfig,
   latentChannels: number | null,
   text: readonly TextEncoderConfig[],
 ): ImpastoError[] {
   const problems: ImpastoError[] = [];
   const refuse = (why: string): void => {
-    problems.push(
-      new ImpastoError('UNKNOWN_ARCHITECTURE', `${source}: ${why}.`, 'Impasto draws with SD 1.x, SD 2.x and SDXL checkpoints.'),
-    );
+    problems.push(unknownArchitecture(`${source}: ${why}`));
   };
-  if (latentChannels !== null && unet.inChannels !== latentChannels && unet.inChannels !== 2 * latentChannels + 1) {
+  const latent = latentChannels ?? unet.outChannels;
+  if (unet.inChannels !== latent && unet.inChannels !== 2 * latent + 1) {
     const known: Record<number, string> = {
       5: ' (a depth-to-image model has that)',
       7: ' (an upscaler has that)',
       8: ' (an InstructPix2Pix model has that)',
     };
     refuse(
-      `the UNet takes ${unet.inChannels} channels${known[unet.inChannels] ?? ''}, not ${latentChannels} or, for inpainting, ${2 * latentChannels + 1}`,
+      `the UNet takes ${unet.inChannels} channels${known[unet.inChannels] ?? ''}, not ${latent} or, for inpainting, ${2 * latent + 1}`,
     );
   }
-  if (latentChannels !== null && unet.outChannels !== latentChannels) {
-    refuse(`the UNet gives ${unet.outChannels} channels, the VAE decodes ${latentChannels}`);
+  if (unet.outChannels !== latent) {
+    refuse(`the UNet gives ${unet.outChannels} channels, the VAE decodes ${latent}`);
   }
   const width = text.reduce((sum, encoder) => sum + encoder.hiddenSize, 0);
-  if (text.length > 0 && width !== unet.crossAttentionDim) {
+  if (text.length === textEncodersOf(family) && width !== unet.crossAttentionDim) {
     refuse(`the UNet reads text of ${unet.crossAttentionDim} channels, the text encoder gives ${width}`);
   }
   return problems;

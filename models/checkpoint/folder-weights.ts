@@ -115,7 +115,9 @@ function noWeights(folder: string, part: string, names: string[], base: string, 
   const shard = names.find((name) => name.startsWith(base) && /-\d{5}-of-\d{5}/.test(name));
   return new ImpastoError(
     'PART_MISSING',
-    shard ? `${folder} holds shards (${shard}) but no index that says what is in them.` : `${folder} has no weights for the ${part}.`,
+    shard
+      ? `${folder} holds shards (${shard}) but no index that says what is in them.`
+      : `${folder} has no weights for the ${part}.`,
     'The download did not finish: get the missing files.',
   );
 }

@@ -13,7 +13,10 @@ export const Hints = z.strictObject({
     })
     .optional(),
   vae: z
-    .strictObject({ normNumGroups: z.number().int().min(1).optional(), scalingFactor: z.number().positive().optional() })
+    .strictObject({
+      normNumGroups: z.number().int().min(1).optional(),
+      scalingFactor: z.number().positive().optional(),
+    })
     .optional(),
   textEncoder: z.strictObject({ heads: z.number().int().min(1).optional() }).optional(),
   textEncoder2: z.strictObject({ heads: z.number().int().min(1).optional() }).optional(),

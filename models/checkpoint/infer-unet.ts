@@ -69,7 +69,10 @@ export function inferUNetConfig(part: PartWeights, hints: Hints['unet'] = {}): U
 export function additionTimeDim(part: PartWeights, projectionInputDim: number, pooledDim: number): number {
   const dim = (projectionInputDim - pooledDim) / 6;
   if (!Number.isInteger(dim) || dim <= 0) {
-    throw unknown(part, `its added conditioning has ${projectionInputDim} channels, SDXL's would have ${pooledDim} + 6 n`);
+    throw unknown(
+      part,
+      `its added conditioning has ${projectionInputDim} channels, SDXL's would have ${pooledDim} + 6 n`,
+    );
   }
   return dim;
 }

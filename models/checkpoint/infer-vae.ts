@@ -11,7 +11,11 @@ export const scalingFactors = { sd1: 0.18215, sd2: 0.18215, sdxl: 0.13025 } as c
  * and SDXL share the architecture, so the family says.
  * @throws ImpastoError `TENSOR_MISSING` or `TENSOR_SHAPE`.
  */
-export function inferVaeConfig(part: PartWeights, family: keyof typeof scalingFactors, hints: Hints['vae'] = {}): VaeConfig {
+export function inferVaeConfig(
+  part: PartWeights,
+  family: keyof typeof scalingFactors,
+  hints: Hints['vae'] = {},
+): VaeConfig {
   const levels = countOf(part, 'decoder.up_blocks.*');
   const [, latentChannels = 0] = shapeOf(part, 'decoder.conv_in.weight', 4);
   const widths = Array.from({ length: levels }, (_, i) =>

@@ -39,7 +39,9 @@ export function vaeNameFromLdm(name: string, levels: number): string | null {
   match = /^encoder\.down\.(\d+)\.(?:block\.(\d+)\.([\w.]+)|downsample\.conv\.(\w+))$/.exec(name);
   if (match) {
     const block = `encoder.down_blocks.${match[1]}`;
-    return match[2] ? `${block}.resnets.${match[2]}.${resnetName(match[3])}` : `${block}.downsamplers.0.conv.${match[4]}`;
+    return match[2]
+      ? `${block}.resnets.${match[2]}.${resnetName(match[3])}`
+      : `${block}.downsamplers.0.conv.${match[4]}`;
   }
   match = /^decoder\.up\.(\d+)\.(?:block\.(\d+)\.([\w.]+)|upsample\.conv\.(\w+))$/.exec(name);
   if (match) {

@@ -9,9 +9,7 @@ export interface FittedWeights {
   weights: WeightMap;
   /** Expected tensors that are not there, as the artist's file would name them. */
   missing: string[];
-  /** Tensors of the part that the network has no place for. */
-  unused: string[];
-  /** What forbids using the part, the first of each kind. */
+  /** What forbids using the part: one for what is missing, one for each other way of being wrong. */
   problems: ImpastoError[];
 }
 
@@ -22,24 +20,18 @@ export interface FittedWeights {
 export function fitWeights(part: PartWeights, expected: TensorShapes): FittedWeights {
   const weights = new Map<string, WeightRef>();
   const missing: string[] = [];
-  const problems: ImpastoError[] = [];
-  let firstMissing: string | null = null;
   let wrongShape: ImpastoError | null = null;
   let wrongDtype: ImpastoError | null = null;
   for (const [name, shape] of expected) {
     const ref = part.weights.get(name);
-    if (!ref) {
-      firstMissing ??= name;
-      missing.push(part.nameInFile(name));
-    } else if (!isFloatDtype(ref.dtype)) wrongDtype ??= dtypeError(part, name, ref);
+    if (!ref) missing.push(name);
+    else if (!isFloatDtype(ref.dtype)) wrongDtype ??= dtypeError(part, name, ref);
     else if (!sameLayout(ref.shape, shape)) wrongShape ??= shapeError(part, name, ref, shape);
     else weights.set(name, { ...ref, shape });
   }
-  if (firstMissing !== null) problems.push(missingTensor(part, firstMissing, missing.length - 1));
-  if (wrongShape) problems.push(wrongShape);
-  if (wrongDtype) problems.push(wrongDtype);
-  const unused = [...part.weights.keys()].filter((name) => !expected.has(name));
-  return { weights, missing, unused, problems };
+  const lacking = missing[0] === undefined ? null : missingTensor(part, missing[0], missing.length - 1);
+  const problems = [lacking, wrongShape, wrongDtype].filter((problem) => problem !== null);
+  return { weights, missing: missing.map((name) => part.nameInFile(name)), problems };
 }
 
 function sameLayout(have: readonly number[], want: readonly number[]): boolean {

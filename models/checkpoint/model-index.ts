@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import { z } from 'zod';
-import { ImpastoError } from '../../contract/errors.ts';
-import { containedPath, fileSize, listFolder, readChecked } from './folder-files.ts';
+import { containedPath, readChecked } from './folder-files.ts';
 
 /** `model_index.json`: which components a diffusers or Optimum folder has, and of which class. */
 
@@ -46,18 +45,7 @@ export async function readModelIndex(folder: string): Promise<ModelIndex | null>
   };
 }
 
-/** Whether a folder holds ONNX parts rather than weights. */
-export async function hasOnnxUNet(folder: string): Promise<boolean> {
-  return (await fileSize(join(folder, 'unet', 'model.onnx'))) !== null;
-}
-
-/** @throws ImpastoError `NOT_A_CHECKPOINT`, saying what the folder looks like. */
-export async function refuseFolder(folder: string): Promise<never> {
-  const names = (await listFolder(folder)) ?? [];
-  const file = names.find((name) => name.endsWith('.safetensors'));
-  throw new ImpastoError(
-    'NOT_A_CHECKPOINT',
-    `${folder} is not a model's folder: it has no model_index.json.`,
-    file ? `Open the file ${join(folder, file)} itself.` : 'Choose a diffusers folder, an ONNX folder or a .safetensors file.',
-  );
+/** Is a component part of the model: the index names its class, or there is no index. */
+export function hasComponent(index: ModelIndex | null, name: string): boolean {
+  return index === null || (index.components.get(name) ?? null) !== null;
 }

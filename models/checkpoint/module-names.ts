@@ -173,7 +173,8 @@ function vaeMidBlock(list: Listing, name: string, width: number, config: VaeConf
   list.resnet(`${name}.resnets.0`, width, width, null);
   if (config.midBlockAttention) {
     list.norm(`${name}.attentions.0.group_norm`, width);
-    for (const linear of ['to_q', 'to_k', 'to_v', 'to_out.0']) list.linear(`${name}.attentions.0.${linear}`, width, width);
+    for (const linear of ['to_q', 'to_k', 'to_v', 'to_out.0'])
+      list.linear(`${name}.attentions.0.${linear}`, width, width);
   }
   list.resnet(`${name}.resnets.1`, width, width, null);
 }
@@ -186,7 +187,8 @@ export function textEncoderTensors(config: TextEncoderConfig): TensorShapes {
   list.shapes.set('text_model.embeddings.position_embedding.weight', [config.maxPositions, width]);
   for (let i = 0; i < config.layers; i++) {
     const layer = `text_model.encoder.layers.${i}`;
-    for (const linear of ['q_proj', 'k_proj', 'v_proj', 'out_proj']) list.linear(`${layer}.self_attn.${linear}`, width, width);
+    for (const linear of ['q_proj', 'k_proj', 'v_proj', 'out_proj'])
+      list.linear(`${layer}.self_attn.${linear}`, width, width);
     list.norm(`${layer}.layer_norm1`, width);
     list.linear(`${layer}.mlp.fc1`, config.intermediateSize, width);
     list.linear(`${layer}.mlp.fc2`, width, config.intermediateSize);

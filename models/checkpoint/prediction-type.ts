@@ -1,5 +1,5 @@
 import type { PredictionType } from '../../contract/request.ts';
-import { readTensor } from '../weights/safetensors.ts';
+import { readTensor, type SafetensorsHeader } from '../weights/safetensors.ts';
 import type { WeightMap } from '../weights/weight-map.ts';
 import type { Checkpoint, Family } from './checkpoint.ts';
 import type { UNetConfig } from './component-config.ts';
@@ -21,17 +21,16 @@ const overridable = 'If pictures come out as noise or burnt, set the prediction 
 /**
  * What a single file's UNet predicts: the header's metadata, then marker tensors, then for SD2 one weight's spread,
  * then the family's default, which is said.
- * @param markers Names of all tensors in the file.
  * @param unet Its weights in diffusers names.
  */
 export async function findPredictionType(
   family: Family,
   config: UNetConfig,
-  metadata: Record<string, string>,
-  markers: ReadonlySet<string> | ReadonlyMap<string, unknown>,
   unet: WeightMap,
+  header: Pick<SafetensorsHeader, 'metadata' | 'tensors'>,
 ): Promise<PredictionFinding> {
-  const zeroSnr = markers.has(zeroSnrMarker) || metadata['ss_zero_terminal_snr'] === 'True';
+  const { metadata, tensors: markers } = header;
+  const zeroSnr = markers.has(zeroSnrMarker) || metadata.ss_zero_terminal_snr === 'True';
   const said = fromMetadata(metadata);
   if (said) return { predictionType: said, from: 'metadata', zeroSnr, note: null };
   if (markers.has(vMarker)) return { predictionType: 'v_prediction', from: 'tensors', zeroSnr, note: null };
@@ -61,8 +60,8 @@ function fromMetadata(metadata: Record<string, string>): PredictionType | null {
     case 'sample':
       return 'sample';
   }
-  if (metadata['ss_v_parameterization'] === 'True') return 'v_prediction';
-  if (metadata['ss_v_parameterization'] === 'False') return 'epsilon';
+  if (metadata.ss_v_parameterization === 'True') return 'v_prediction';
+  if (metadata.ss_v_parameterization === 'False') return 'epsilon';
   switch (metadata['modelspec.architecture']) {
     case 'stable-diffusion-v2-768-v':
       return 'v_prediction';

@@ -14,7 +14,8 @@ const supported = 'Impasto draws with SD 1.x, SD 2.x and SDXL checkpoints.';
 /** In the order in which they are asked: adapters carry base-model names within their own. */
 const kinds: Kind[] = [
   {
-    pattern: /\.lora_(?:up|down|mid|A|B)\.|\.lora\.(?:up|down)\.|_lora\.(?:up|down)\.|\.hada_w[12]|\.lokr_w[12]|\.oft_blocks|\.dora_scale$|^lora_(?:unet|te)/,
+    pattern:
+      /\.lora_(?:up|down|mid|A|B)\.|\.lora\.(?:up|down)\.|_lora\.(?:up|down)\.|\.hada_w[12]|\.lokr_w[12]|\.oft_blocks|\.dora_scale$|^lora_(?:unet|te)/,
     is: 'a LoRA',
     code: 'IS_ADAPTER',
     remedy: 'It is laid over a checkpoint, not drawn with alone: name a checkpoint, and this file as its adapter.',
@@ -63,7 +64,8 @@ const kinds: Kind[] = [
   },
 ];
 
-const vaePattern = /^(?:first_stage_model\.|vae\.)?(?:en|de)coder\.(?:conv_in|mid|mid_block|up|down|up_blocks|down_blocks)\./;
+const vaePattern =
+  /^(?:first_stage_model\.|vae\.)?(?:en|de)coder\.(?:conv_in|mid|mid_block|up|down|up_blocks|down_blocks)\./;
 const textPattern = /^(?:text_model\.|(?:cond_stage_model|conditioner)\.|transformer\.resblocks\.|text_encoders?\.)/;
 const unetPattern = /^(?:input_blocks|output_blocks|middle_block|down_blocks|up_blocks|mid_block)\./;
 
@@ -81,7 +83,10 @@ export function refuseOtherKinds(names: readonly string[], file: string): void {
   };
   if (names.length === 0) refuse('holds no tensors', 'Choose a checkpoint.');
   if (names.some((name) => unetPattern.test(name))) {
-    refuse('holds a UNet alone, without text encoder and VAE', 'Name the full checkpoint, or the diffusers folder it came from.');
+    refuse(
+      'holds a UNet alone, without text encoder and VAE',
+      'Name the full checkpoint, or the diffusers folder it came from.',
+    );
   }
   if (names.some((name) => vaePattern.test(name))) {
     refuse('is a VAE', "Name a checkpoint as the model, and this file as the request's VAE.");

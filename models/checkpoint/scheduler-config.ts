@@ -74,15 +74,25 @@ const inherited = {
   set_alpha_to_one: 'setAlphaToOne',
 } as const;
 
+export interface ParsedScheduler {
+  scheduler: SchedulerConfig;
+  /** False: the config leaves it out, so it is epsilon. */
+  saysPredictionType: boolean;
+}
+
 /**
  * @param json The parsed `scheduler_config.json`.
  * @param file Named in errors.
  * @throws ImpastoError `CONFIG_INVALID`, or `UNKNOWN_ARCHITECTURE` for a noise process that is none of ours.
  */
-export function parseSchedulerConfig(json: unknown, file: string): SchedulerConfig & { saysPredictionType: boolean } {
+export function parseSchedulerConfig(json: unknown, file: string): ParsedScheduler {
   const parsed = SchedulerJson.safeParse(json);
   if (!parsed.success) {
-    throw new ImpastoError('CONFIG_INVALID', `${file}: ${z.prettifyError(parsed.error)}`, 'Mend or download the config again.');
+    throw new ImpastoError(
+      'CONFIG_INVALID',
+      `${file}: ${z.prettifyError(parsed.error)}`,
+      'Mend or download the config again.',
+    );
   }
   const config = parsed.data;
   const className = config._class_name ?? null;
@@ -112,7 +122,7 @@ export function parseSchedulerConfig(json: unknown, file: string): SchedulerConf
   }
   const unspecified: (keyof SchedulerConfig)[] = [];
   for (const [field, ours] of Object.entries(inherited)) if (config[field] === undefined) unspecified.push(ours);
-  return {
+  const scheduler: SchedulerConfig = {
     numTrainTimesteps: config.num_train_timesteps,
     betaStart: config.beta_start ?? defaults.beta_start,
     betaEnd: config.beta_end ?? defaults.beta_end,
@@ -135,8 +145,8 @@ export function parseSchedulerConfig(json: unknown, file: string): SchedulerConf
         ? { sigmas: 'exponential' as const }
         : {}),
     unspecified,
-    saysPredictionType: config.prediction_type !== undefined,
   };
+  return { scheduler, saysPredictionType: config.prediction_type !== undefined };
 }
 
 /** The config that the family's published diffusers folder carries. */
@@ -146,7 +156,11 @@ export function familySchedulerConfig(
   rescaleBetasZeroSnr: boolean,
 ): SchedulerConfig {
   const className =
-    family === 'sdxl' ? 'EulerDiscreteScheduler' : predictionType === 'v_prediction' ? 'DDIMScheduler' : 'PNDMScheduler';
+    family === 'sdxl'
+      ? 'EulerDiscreteScheduler'
+      : predictionType === 'v_prediction'
+        ? 'DDIMScheduler'
+        : 'PNDMScheduler';
   return {
     numTrainTimesteps: 1000,
     betaStart: 0.00085,

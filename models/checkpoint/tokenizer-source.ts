@@ -38,13 +38,13 @@ export async function findTokenizer(
   const isJson = (await fileSize(join(folder, 'tokenizer.json'))) !== null;
   if (!isPair && !isJson) {
     return {
-      tokenizer: { folder: null, vocabSize: config.vocabSize, padTokenId: fallbackPad, maxLength },
+      tokenizer: { folder: null, padTokenId: fallbackPad, maxLength },
       note: `${folder} has no vocabulary: CLIP's standard one is used.`,
     };
   }
   const padToken = settings?.pad_token ?? special?.pad_token;
   const padTokenId = padToken == null ? undefined : await idOf(folder, padToken, settings, isPair);
-  return { tokenizer: { folder, vocabSize: config.vocabSize, padTokenId: padTokenId ?? fallbackPad, maxLength }, note: null };
+  return { tokenizer: { folder, padTokenId: padTokenId ?? fallbackPad, maxLength }, note: null };
 }
 
 async function idOf(

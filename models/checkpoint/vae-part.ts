@@ -1,38 +1,28 @@
-import type { ImpastoError } from '../../contract/errors.ts';
 import type { SafetensorsHeader } from '../weights/safetensors.ts';
 import type { WeightMap, WeightRef } from '../weights/weight-map.ts';
-import type { AuthoredPart, Family } from './checkpoint.ts';
+import type { AuthoredPart } from './checkpoint.ts';
 import type { VaeConfig } from './component-config.ts';
-import type { Hints } from './hints.ts';
-import { inferVaeConfig } from './infer-vae.ts';
 import { currentVaeName, ldmVaeLevels, vaeNameFromLdm, vaeNameToLdm } from './ldm-vae-names.ts';
-import { fitWeights } from './missing.ts';
 import { vaeDecoderTensors, vaeEncoderTensors } from './module-names.ts';
 import { hasUnder, type PartWeights } from './part-weights.ts';
+import { under } from './prefixed.ts';
+import type { Findings } from './survey.ts';
 
-/** The VAE within a file, or alone in one. */
+/** The VAE within a checkpoint, or alone in a file. */
 
-export interface VaeSurvey {
-  config: VaeConfig;
-  encoder: AuthoredPart<VaeConfig> | null;
-  decoder: AuthoredPart<VaeConfig> | null;
-  missing: string[];
-  problems: ImpastoError[];
-  notes: string[];
-}
-
-/** Where checkpoints keep their VAE; a VAE alone in a file has no prefix. */
+/** Where checkpoints keep their VAE. */
 const prefixes = ['first_stage_model.', 'vae.'];
 
-/** The VAE of a single file, in LDM or diffusers names; null where there is none. `bare`: the file may be a VAE alone. */
-export function ldmVaePart(header: SafetensorsHeader, bare = false): PartWeights | null {
-  for (const prefix of bare ? [...prefixes, ''] : prefixes) {
-    const found = new Map<string, WeightRef>();
-    for (const [name, ref] of header.tensors) if (name.startsWith(prefix)) found.set(name.slice(prefix.length), ref);
-    const isLdm = [...found.keys()].some((name) => /^decoder\.(?:up|mid)\./.test(name));
-    const isDiffusers = [...found.keys()].some((name) => /^decoder\.(?:up_blocks|mid_block)\./.test(name));
-    if (isLdm) return fromLdm(header.path, prefix, found);
-    if (isDiffusers) return diffusersVaePart(header.path, found, prefix);
+/**
+ * The VAE of a single file, in LDM or diffusers names; null where it has none.
+ * @param alone Looks for a VAE without a prefix, too: a file that is nothing else.
+ */
+export function vaeOfFile(header: SafetensorsHeader, alone = false): PartWeights | null {
+  for (const prefix of alone ? [...prefixes, ''] : prefixes) {
+    const found = under(header, prefix);
+    const has = (pattern: RegExp) => [...found.keys()].some((name) => pattern.test(name));
+    if (has(/^(?:decoder\.(?:up|mid)|encoder\.(?:down|mid))\./)) return fromLdm(header.path, prefix, found);
+    if (has(/^(?:decoder\.up_blocks|encoder\.down_blocks)\./)) return diffusersVae(header.path, found, prefix);
   }
   return null;
 }
@@ -47,27 +37,28 @@ function fromLdm(source: string, prefix: string, tensors: WeightMap): PartWeight
   return { part: 'VAE', source, weights, nameInFile: (name) => prefix + vaeNameToLdm(name, levels) };
 }
 
-export function diffusersVaePart(source: string, tensors: WeightMap, prefix = ''): PartWeights {
+export function diffusersVae(source: string, tensors: WeightMap, prefix = ''): PartWeights {
   const weights = new Map<string, WeightRef>();
   for (const [name, ref] of tensors) weights.set(currentVaeName(name), ref);
   return { part: 'VAE', source, weights, nameInFile: (name) => prefix + name };
 }
 
-/** Infers the config where none is given, and lays the tensors against it. */
-export function surveyVae(part: PartWeights, family: Family, hints: Hints['vae'], given?: VaeConfig): VaeSurvey {
-  const config = given ?? inferVaeConfig(part, family, hints);
-  const decoder = fitWeights(part, vaeDecoderTensors(config));
-  const notes: string[] = [];
-  const missing = [...decoder.missing];
-  const problems = [...decoder.problems];
-  let encoderPart: AuthoredPart<VaeConfig> | null = null;
-  if (hasUnder(part, 'encoder.')) {
-    const encoder = fitWeights(part, vaeEncoderTensors(config));
-    missing.push(...encoder.missing);
-    problems.push(...encoder.problems);
-    encoderPart = { source: 'weights', config, weights: encoder.weights };
-  } else {
-    notes.push('The VAE has no encoder: pictures can be drawn, but not drawn over.');
+export interface VaeHalves {
+  encoder: AuthoredPart<VaeConfig> | null;
+  decoder: AuthoredPart<VaeConfig>;
+}
+
+/** Both halves of a VAE against their networks; a VAE may come without its encoder. */
+export function fitVae(part: PartWeights, config: VaeConfig, findings: Findings): VaeHalves {
+  const decoder = findings.fit('vaeDecoder', part, vaeDecoderTensors(config));
+  if (!hasUnder(part, 'encoder.')) {
+    findings.missing.push('VAE encoder');
+    findings.notes.push('The VAE has no encoder: it can draw, but not start from a picture.');
+    return { encoder: null, decoder: { source: 'weights', config, weights: decoder } };
   }
-  return { config, encoder: encoderPart, decoder: { source: 'weights', config, weights: decoder.weights }, missing, problems, notes };
+  const encoder = findings.fit('vaeEncoder', part, vaeEncoderTensors(config));
+  return {
+    encoder: { source: 'weights', config, weights: encoder },
+    decoder: { source: 'weights', config, weights: decoder },
+  };
 }

@@ -12,7 +12,12 @@ export function readError(thrown: unknown, path: string): ImpastoError {
     case 'ENOENT':
       return new ImpastoError('FILE_NOT_FOUND', `${path} does not exist.`, 'Check the path.', options);
     case 'ENOTDIR':
-      return new ImpastoError('FILE_NOT_FOUND', `${path}: a part of the path is not a folder.`, 'Check the path.', options);
+      return new ImpastoError(
+        'FILE_NOT_FOUND',
+        `${path}: a part of the path is not a folder.`,
+        'Check the path.',
+        options,
+      );
     case 'EACCES':
     case 'EPERM':
       return new ImpastoError(
@@ -41,8 +46,18 @@ export function writeError(thrown: unknown, path: string): ImpastoError {
   const options = { cause: thrown };
   const code = codeOf(thrown);
   if (code === 'ENOSPC' || code === 'EDQUOT') {
-    return new ImpastoError('DISK_FULL', `The disk is full: ${path} was not written.`, 'Make room and try again.', options);
+    return new ImpastoError(
+      'DISK_FULL',
+      `The disk is full: ${path} was not written.`,
+      'Make room and try again.',
+      options,
+    );
   }
   const reason = thrown instanceof Error ? thrown.message : String(thrown);
-  return new ImpastoError('WRITE_FAILED', `${path} was not written: ${reason}`, 'Check the folder and your rights in it.', options);
+  return new ImpastoError(
+    'WRITE_FAILED',
+    `${path} was not written: ${reason}`,
+    'Check the folder and your rights in it.',
+    options,
+  );
 }

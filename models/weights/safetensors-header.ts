@@ -58,7 +58,9 @@ class HeaderText {
 
   take(expected: string): void {
     if (this.peek() !== expected) {
-      throw this.fail(`expected '${expected}' at character ${this.at}, found '${this.text.charAt(this.at) || 'the end'}'`);
+      throw this.fail(
+        `expected '${expected}' at character ${this.at}, found '${this.text.charAt(this.at) || 'the end'}'`,
+      );
     }
     this.at++;
   }
@@ -265,7 +267,11 @@ function checkEntry(
     throw text.fail(`'${short(name)}' has no pair of data_offsets`);
   }
   if (!isDtype(dtype)) {
-    throw new ImpastoError('TENSOR_DTYPE', `${file}: '${short(name)}' has the unknown dtype '${short(dtype)}'.`, remedy);
+    throw new ImpastoError(
+      'TENSOR_DTYPE',
+      `${file}: '${short(name)}' has the unknown dtype '${short(dtype)}'.`,
+      remedy,
+    );
   }
   if (begin > end || end > dataLength) {
     throw new ImpastoError(
