@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { Command } from 'commander';
-import { describeFile } from '../../models/checkpoint/describe.ts';
+import { describeFile, factLines } from '../../models/checkpoint/describe.ts';
 import { createOutput } from './output.ts';
 
 export function inspectCommand(): Command {
@@ -16,5 +16,5 @@ async function inspect(file: string, options: { hash: boolean; json: boolean }):
   const output = createOutput(options.json);
   const facts = await describeFile(resolve(file), { hash: options.hash });
   output.event({ type: 'model', ...facts });
-  for (const [name, value] of Object.entries(facts)) output.line(`${name.padEnd(18)} ${value}`);
+  for (const [label, value] of factLines(facts)) output.line(`${label.padEnd(21)} ${value}`);
 }

@@ -24,10 +24,11 @@ export type Part<C> = AuthoredPart<C> | ImportedPart<C>;
 
 /** Where the tokenizer comes from: the folder's own vocabulary, or CLIP's standard one. */
 export interface TokenizerSource {
-  /** Folder with `vocab.json` and `merges.txt`, or null for CLIP's standard vocabulary. */
+  /** Folder with `vocab.json` and `merges.txt`, or with `tokenizer.json`; null for CLIP's standard vocabulary. */
   folder: string | null;
   /** Padding token id: 49407 (end of text) for CLIP-L, 0 (`!`) for OpenCLIP. */
   padTokenId: number;
+  /** Tokens of one chunk with begin and end of text, 77. */
   maxLength: number;
 }
 
@@ -49,10 +50,11 @@ export interface Checkpoint {
   /** Dtype of the most weights, as safetensors names it. */
   dtype: string;
   predictionType: PredictionType;
-  /** How the prediction type is known. */
-  predictionTypeFrom: 'config' | 'tensors' | 'metadata' | 'family-default';
+  /** How the prediction type is known; `setting`: the caller said so. */
+  predictionTypeFrom: 'setting' | 'config' | 'tensors' | 'metadata' | 'family-default';
   unet: Part<UNetConfig>;
-  vae: { encoder: Part<VaeConfig> | null; decoder: Part<VaeConfig> };
+  /** Either half may be absent: a file without a VAE is drawn with one of its own. */
+  vae: { encoder: Part<VaeConfig> | null; decoder: Part<VaeConfig> | null };
   textEncoder: TextEncoderPart | null;
   textEncoder2: TextEncoderPart | null;
   scheduler: SchedulerConfig;

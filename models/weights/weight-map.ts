@@ -1,22 +1,11 @@
+import type { WeightDtype } from './dtypes.ts';
+
 /**
  * Where a network's weights lie on disk. Nothing is read or copied: ONNX Runtime maps the bytes out of the artist's
  * own file.
  */
 
-/** Safetensors dtype names; only float weights take part in a graph. */
-export type WeightDtype =
-  | 'F64'
-  | 'F32'
-  | 'F16'
-  | 'BF16'
-  | 'I64'
-  | 'I32'
-  | 'I16'
-  | 'I8'
-  | 'U8'
-  | 'BOOL'
-  | 'F8_E4M3'
-  | 'F8_E5M2';
+export type { FloatDtype, WeightDtype } from './dtypes.ts';
 
 export interface WeightRef {
   /** Absolute path of the file that holds the bytes. */
@@ -27,8 +16,11 @@ export interface WeightRef {
   /** Absolute byte offset in the file, and length in bytes. */
   offset: number;
   length: number;
-  /** The bytes hold the transpose of a Linear's [out, in]: OpenCLIP's text projection. `shape` stays [out, in]. */
-  transposed?: boolean;
+  /**
+   * The bytes hold the transpose of `shape`, which then has two sides: OpenCLIP stores `text_projection` as [in, out]
+   * where a Linear is [out, in]. Absent everywhere else.
+   */
+  transposed?: true;
 }
 
 /** Weights by diffusers module path, e.g. `down_blocks.0.resnets.0.conv1.weight`. */
