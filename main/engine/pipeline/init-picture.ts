@@ -40,10 +40,10 @@ export async function resolveSize(
   if (request.init && (width === undefined || height === undefined)) {
     const size = await imageSize(request.init.path);
     const { left, right, top, bottom } = request.outpaint ?? { left: 0, right: 0, top: 0, bottom: 0 };
-    const fit = (side: number) => Math.max(step, Math.floor(side / step) * step);
-    width ??= fit(size.width) + left + right;
-    height ??= fit(size.height) + top + bottom;
-    if (fit(size.width) !== size.width || fit(size.height) !== size.height) {
+    const rounded = (side: number) => Math.max(step, Math.floor(side / step) * step);
+    width ??= rounded(size.width) + left + right;
+    height ??= rounded(size.height) + top + bottom;
+    if (rounded(size.width) !== size.width || rounded(size.height) !== size.height) {
       warn({
         code: 'IMAGE_RESIZED',
         message: `The init picture is ${size.width}x${size.height}; it is drawn at ${width}x${height}, since sides must be divisible by ${step}.`,
