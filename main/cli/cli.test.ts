@@ -1,0 +1,115 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readMetadata } from '../library/metadata/read-metadata.ts';
+import { requestFlags, requestFromFlags } from './request-flags.ts';
+
+const root = resolve(import.meta.dirname, '../..');
+const sd1 = join(root, 'fixtures/small/models/sd1.safetensors');
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'impasto-cli-'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+function impasto(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  return new Promise((done) => {
+    execFile(process.execPath, [join(root, 'main/cli/impasto.ts'), ...args], (error, stdout, stderr) => {
+      done({ code: error ? Number(error.code ?? 1) : 0, stdout, stderr });
+    });
+  });
+}
+
+describe('draw', () => {
+  it('writes a picture that draws itself again bit for bit', async () => {
+    const first = join(folder, 'first');
+    const drawn = await impasto(
+      'draw',
+      'a red star',
+      '--model',
+      sd1,
+      '--steps',
+      '3',
+      '--size',
+      '64x64',
+      '--seed',
+      '5',
+      '--out',
+      first,
+      '--provider',
+      'cpu',
+      '--json',
+    );
+    expect(drawn.stderr).toBe('');
+    expect(drawn.code).toBe(0);
+    const events = drawn.stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    const picture = events.find(({ type }) => type === 'picture');
+    expect(events.filter(({ type }) => type === 'progress').length).toBeGreaterThan(3);
+    const metadata = await readMetadata(picture.path);
+    expect(metadata.infotext).toMatch(/^a red star\nSteps: 3, /);
+    expect(metadata.infotext).toMatch(/Model hash: [0-9a-f]{10}/);
+
+    const second = join(folder, 'second');
+    const again = await impasto('draw', '--like', picture.path, '--out', second, '--json');
+    expect(again.code).toBe(0);
+    const [copy] = await readdir(second);
+    expect(await readFile(join(second, copy ?? ''))).toEqual(await readFile(picture.path));
+  });
+
+  it('tells a person what was wrong and what to do, and writes nothing', async () => {
+    const out = join(folder, 'nothing');
+    const { code, stdout, stderr } = await impasto('draw', 'x', '--model', sd1, '--width', '7', '--out', out);
+    expect(code).toBe(1);
+    expect(stdout).toBe('');
+    expect(stderr).toContain('width');
+    expect(stderr).toContain('REQUEST_INVALID');
+    await expect(readdir(out)).rejects.toThrow();
+  });
+
+  it('shows control characters of a file name instead of obeying them', async () => {
+    const { stderr } = await impasto('draw', 'x', '--model', '/no/such\u001b[31m.safetensors');
+    expect(stderr).toContain('\\x1b[31m');
+    expect(stderr).not.toContain('\u001b[31m');
+  });
+});
+
+describe('inspect', () => {
+  it('tells family, dtype, prediction type and hash as JSON', async () => {
+    const { code, stdout } = await impasto('inspect', sd1, '--json');
+    expect(code).toBe(0);
+    const facts = JSON.stringify(JSON.parse(stdout));
+    expect(facts).toMatch(/"family":"sd1"/);
+    expect(facts).toMatch(/epsilon/);
+    expect(facts).toMatch(/[0-9a-f]{10}/);
+  });
+});
+
+describe('flags', () => {
+  it('cover the request: what one flag sets is what the schema reads', () => {
+    const names = requestFlags().map(({ path }) => path.join('.'));
+    expect(names).toEqual(
+      expect.arrayContaining(['guidance.scale', 'scheduler.sigmas', 'init.strength', 'vae.tiling']),
+    );
+    const request = requestFromFlags({
+      guidance: '3.5',
+      scheduler: 'heun',
+      guidanceInterval: '0.1,0.8',
+      size: '96x64',
+    });
+    expect(request).toEqual({
+      guidance: { scale: 3.5, interval: [0.1, 0.8] },
+      scheduler: { name: 'heun' },
+      width: 96,
+      height: 64,
+    });
+  });
+
+  it('refuse a value that is no number, by the name of the flag', () => {
+    expect(() => requestFromFlags({ steps: 'many' })).toThrow('--steps many is not a number');
+  });
+});
