@@ -10,7 +10,7 @@ import { type LoadedModel, loadModel, type Placement } from './model/loaded-mode
 import { resolveSize, type SizedRequest } from './pipeline/init-picture.ts';
 import { LatentPreviews } from './pipeline/previews.ts';
 import { type RenderHooks, renderPictures, vaeTile } from './pipeline/render.ts';
-import { assertFits, estimateJob, type JobSize } from './runtime/memory.ts';
+import { assertFits, estimateJob, type JobSize, memoryBudget } from './runtime/memory.ts';
 import {
   chooseProvider,
   deviceReport,
@@ -46,11 +46,13 @@ export class Engine {
   readonly #models = new Map<string, LoadedModel>();
   readonly #previews = new LatentPreviews();
   #reports: Promise<ProviderReport[]> | null = null;
+  /** Where the job under way wants to be warned. */
+  #warn: (warning: EngineWarning) => void = () => {};
 
   private constructor(options: EngineOptions) {
     this.#options = options;
-    const budget = options.memoryBudget ?? Math.floor(systemMemory().available * 0.9);
-    this.#cache = new SessionCache({ budget });
+    const budget = options.memoryBudget ?? memoryBudget(systemMemory().available);
+    this.#cache = new SessionCache({ budget, onWarning: (warning) => this.#warn(warning) });
   }
 
   static async create(options: EngineOptions = {}): Promise<Engine> {
@@ -69,6 +71,7 @@ export class Engine {
       warnings.push(warning);
       hooks.onWarning?.(warning);
     };
+    this.#warn = warn;
     const choice = await this.#choose(request.provider);
     try {
       return await this.#renderOn(choice, request, warnings, warn, hooks);
@@ -96,7 +99,7 @@ export class Engine {
     const { checkpoint } = model;
     const trained = checkpoint.unet.config.sampleSize * model.vae.factor;
     const sized = await resolveSize(request, trained, model.vae.factor, warn);
-    const tiled = this.#fit(sized, model, choice.provider, warn);
+    const tiled = this.#fit(sized, model, await this.#placement(choice.provider), warn);
     const embeddings = await Promise.all(
       request.embeddings.map(async ({ token, path }) => ({
         token,
@@ -174,18 +177,18 @@ export class Engine {
   #fit(
     request: SizedRequest,
     model: LoadedModel,
-    provider: ProviderName,
+    placement: Placement,
     warn: (warning: EngineWarning) => void,
   ): boolean {
     const { unet, vae, bytes } = model;
     const size: JobSize = {
-      provider,
       unetBytes: bytes.unet,
       vaeBytes: bytes.vae,
       textBytes: bytes.text,
       width: request.width,
       height: request.height,
-      rows: provider !== 'cpu' && request.guidance.scale > 1 ? 2 : 1,
+      rows: placement.batchRows && request.guidance.scale > 1 ? 2 : 1,
+      fusedAttention: placement.author.attention === 'fused',
       vaeFactor: vae.factor,
       unetChannels: unet.config.blockOutChannels[0] as number,
       heads: unet.config.attentionHeads[0] as number,

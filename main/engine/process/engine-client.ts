@@ -9,7 +9,6 @@ import type {
 } from '../../../contract/engine.ts';
 import { ImpastoError } from '../../../contract/errors.ts';
 import type { RenderRequest } from '../../../contract/request.ts';
-import { cancelled } from './cancellation.ts';
 import { type ConnectionOptions, EngineConnection, type EngineExit, exitError } from './engine-connection.ts';
 import type { RenderHooks } from './engine-interface.ts';
 
@@ -252,4 +251,8 @@ class RenderJob {
       onImage?.(message.image, message.index);
     }
   }
+}
+
+function cancelled(): ImpastoError {
+  return new ImpastoError('CANCELLED', 'The job was cancelled.', 'Start it again when you wish.');
 }

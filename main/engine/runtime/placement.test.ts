@@ -37,7 +37,7 @@ describe('placementWarning', () => {
     expect(placementWarning(readPlacement(profile, 'webgpu'), 'webgpu', 'the UNet')).toEqual({
       code: 'CPU_FALLBACK',
       message:
-        'webgpu lacks GroupNormalization (2): 2 of the 5 operations of the UNet ran on the CPU, with 1 copies to and fro.',
+        'webgpu lacks GroupNormalization (2): 2 of the 5 operations of the UNet ran on the CPU, with 1 copy to and fro.',
     });
   });
 

@@ -82,6 +82,6 @@ export function placementWarning(placement: Placement, provider: ProviderName, p
     code: 'CPU_FALLBACK',
     message:
       `${provider} lacks ${shown.join(', ')}: ${elsewhere.length} of the ${all} operations of ${part} ran on the CPU, ` +
-      `with ${placement.copies} copies to and fro.`,
+      `with ${placement.copies} ${placement.copies === 1 ? 'copy' : 'copies'} to and fro.`,
   };
 }

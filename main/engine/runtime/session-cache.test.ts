@@ -1,12 +1,14 @@
 import { utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import type { EngineWarning } from '../../../contract/engine.ts';
 import { type Component, modelIdentity, SessionCache, type SessionKey } from './session-cache.ts';
 import { tensor } from './tensor.ts';
-import { doubled, linear, temporaryFolder, writeLinearWeight } from './test-support.ts';
+import { determinants, doubled, linear, temporaryFolder, webgpuHere, writeLinearWeight } from './test-support.ts';
 
 const folder = temporaryFolder();
 afterAll(() => folder.remove());
+const webgpu = await webgpuHere();
 
 const key = (component: Component, variant = ''): SessionKey => ({ model: 'm', component, variant, provider: 'cpu' });
 const recipe = (bytes: number) => ({ source: () => doubled('float'), bytes });
@@ -81,6 +83,20 @@ describe('SessionCache', () => {
     expect(cache.bytes).toBe(0);
   });
 
+  it('counts a session with its largest use, makes room for it and refuses what has none', async () => {
+    await touch('text-encoder', 30);
+    await touch('vae-decoder', 20);
+    await touch('vae-decoder', 50);
+    await touch('vae-decoder', 20);
+    expect(cache.report()).toMatchObject({ sessions: 80 });
+    await touch('vae-decoder', 90);
+    expect(live()).toEqual(['vae-decoder']);
+    expect(cache.built).toBe(2);
+    await expect(touch('vae-decoder', 110)).rejects.toMatchObject({ code: 'OUT_OF_MEMORY' });
+    await touch('unet', 60);
+    expect(live()).toEqual(['unet']);
+  });
+
   it('keeps nothing of a session that could not be built, and goes on', async () => {
     const broken = { source: () => ({ bytes: new Uint8Array(3), externalFolder: '/' }), bytes: 10 };
     await expect(cache.acquire(key('unet'), broken)).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
@@ -97,6 +113,27 @@ describe('SessionCache', () => {
     first.release();
     await cache.releaseIdle();
     expect((await second.session.run({ x })).y?.data[0]).toBe(4);
+  });
+});
+
+describe.skipIf(!webgpu)('SessionCache on webgpu', () => {
+  it('tells what of a network ran on the CPU, and nothing where all ran where it should', async () => {
+    const warnings: EngineWarning[] = [];
+    const cache = new SessionCache({ budget: 100, onWarning: (warning) => warnings.push(warning) });
+    const on = (component: Component) => ({ ...key(component), provider: 'webgpu' }) as const;
+    await cache.use(on('unet'), recipe(1), (session) => session.run({ x }));
+    expect(warnings).toEqual([]);
+    const matrices = tensor(new Float32Array(400).fill(0.5), [100, 2, 2]);
+    const recipes = { source: () => determinants(), bytes: 1 };
+    for (let round = 0; round < 2; round += 1) {
+      await cache.use(on('vae-decoder'), recipes, (session) => session.run({ x: matrices }));
+    }
+    const message = 'webgpu lacks Det: 1 of the 2 operations of vae-decoder ran on the CPU, with 1 copy to and fro.';
+    expect(warnings).toEqual([
+      { code: 'CPU_FALLBACK', message },
+      { code: 'CPU_FALLBACK', message },
+    ]);
+    await cache.releaseIdle();
   });
 });
 

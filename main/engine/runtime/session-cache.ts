@@ -1,8 +1,9 @@
 import { stat } from 'node:fs/promises';
-import type { MemoryReport } from '../../../contract/engine.ts';
+import type { EngineWarning, MemoryReport } from '../../../contract/engine.ts';
 import { asImpastoError, ImpastoError } from '../../../contract/errors.ts';
 import type { ProviderName } from '../../../contract/request.ts';
 import { gigabytes } from './memory.ts';
+import { placementWarning } from './placement.ts';
 import { buildSession, type ModelSession, type ModelSource } from './session.ts';
 
 /** In which order sessions are given up: what is quick to load and short to run goes first. */
@@ -21,7 +22,10 @@ export interface SessionKey {
 /** How to make a session that is not there: authors the graph and says what it will hold. */
 export interface SessionRecipe {
   source(): ModelSource | Promise<ModelSource>;
-  /** Estimated bytes of weights and working memory: see `memory.ts`. */
+  /**
+   * Estimated bytes of weights and of the working memory that this use takes: see `memory.ts`. A session keeps what its
+   * largest run took until it is released (ONNX Runtime for Node cannot shrink an arena), so it counts with its largest.
+   */
   bytes: number;
 }
 
@@ -48,14 +52,17 @@ export class SessionCache {
   readonly #entries = new Map<string, Entry>();
   #turn: Promise<void> = Promise.resolve();
   readonly #threads: number | undefined;
+  readonly #onWarning: ((warning: EngineWarning) => void) | undefined;
   #budget: number;
   #clock = 0;
   #built = 0;
   #released = 0;
 
-  constructor(options: { budget: number; threads?: number }) {
+  /** @param options.onWarning told after a use in which part of a network ran on the CPU instead of its provider */
+  constructor(options: { budget: number; threads?: number; onWarning?: (warning: EngineWarning) => void }) {
     this.#budget = options.budget;
     this.#threads = options.threads;
+    this.#onWarning = options.onWarning;
   }
 
   /** Sessions built since the start. */
@@ -108,6 +115,15 @@ export class SessionCache {
     const held = this.#entries.get(id) ?? (await this.#build(id, key, recipe));
     held.users += 1;
     held.used = ++this.#clock;
+    if (recipe.bytes > held.bytes) {
+      try {
+        await this.#assertRoom(key, recipe.bytes - held.bytes);
+      } catch (thrown) {
+        held.users -= 1;
+        throw thrown;
+      }
+      held.bytes = recipe.bytes;
+    }
     let returned = false;
     return {
       session: held.session,
@@ -116,6 +132,9 @@ export class SessionCache {
         returned = true;
         held.users -= 1;
         held.used = ++this.#clock;
+        const { placement, provider, name } = held.session;
+        const warning = placement && placementWarning(placement, provider, name);
+        if (warning) this.#onWarning?.(warning);
       },
     };
   }
@@ -145,16 +164,7 @@ export class SessionCache {
   }
 
   async #build(id: string, key: SessionKey, recipe: SessionRecipe): Promise<Entry> {
-    await this.#makeRoom(recipe.bytes);
-    const inUse = this.bytes;
-    if (inUse + recipe.bytes > this.#budget) {
-      throw new ImpastoError(
-        'OUT_OF_MEMORY',
-        `${key.component} needs about ${gigabytes(recipe.bytes)}; of the ${gigabytes(this.#budget)} that may be used, ` +
-          `${gigabytes(inUse)} are in use.`,
-        'Choose a smaller picture, close other programs or raise the memory budget.',
-      );
-    }
+    await this.#assertRoom(key, recipe.bytes);
     const source = await recipe.source();
     const options = {
       name: key.component,
@@ -174,6 +184,19 @@ export class SessionCache {
     const entry: Entry = { key, session, bytes: recipe.bytes, users: 0, used: ++this.#clock };
     this.#entries.set(id, entry);
     return entry;
+  }
+
+  /** Makes room for `bytes` or refuses, with numbers. */
+  async #assertRoom(key: SessionKey, bytes: number): Promise<void> {
+    await this.#makeRoom(bytes);
+    const inUse = this.bytes;
+    if (inUse + bytes <= this.#budget) return;
+    throw new ImpastoError(
+      'OUT_OF_MEMORY',
+      `${key.component} needs about ${gigabytes(bytes)}; of the ${gigabytes(this.#budget)} that may be used, ` +
+        `${gigabytes(inUse)} are in use.`,
+      'Choose a smaller picture, close other programs or raise the memory budget.',
+    );
   }
 
   async #dropIdle(): Promise<void> {

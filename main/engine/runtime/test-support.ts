@@ -57,6 +57,16 @@ export function determinant(): ModelSource {
   });
 }
 
+/** d [b] = det(x x) of each matrix of x [b, n, n]. */
+export function determinants(): ModelSource {
+  return serialise({
+    ...empty('determinants'),
+    nodes: [node('MatMul', ['x', 'x'], 'square'), node('Det', ['square'], 'd')],
+    inputs: [{ name: 'x', dtype: 'float', dims: ['b', 'n', 'n'] }],
+    outputs: [{ name: 'd', dtype: 'float', dims: ['b'] }],
+  });
+}
+
 /** y = x + x of a given element type. */
 export function doubled(dtype: 'float' | 'float16' | 'int64' | 'int32'): ModelSource {
   return serialise({

@@ -1,8 +1,7 @@
-import { setTimeout } from 'node:timers/promises';
+import { setImmediate, setTimeout } from 'node:timers/promises';
 import type { EngineSettings, RenderedImage, RenderResult } from '../../../../contract/engine.ts';
 import { ImpastoError } from '../../../../contract/errors.ts';
 import type { RenderRequest } from '../../../../contract/request.ts';
-import { nextTurn } from '../cancellation.ts';
 import type { EngineApi, RenderHooks } from '../engine-interface.ts';
 
 /**
@@ -30,9 +29,11 @@ export class Engine implements EngineApi {
     const images: RenderedImage[] = [];
     for (let index = 0; index < request.batch; index += 1) {
       for (let step = 1; step <= request.steps; step += 1) {
-        await nextTurn(hooks.signal);
+        // As the engine does: after a run that blocked the thread the messages that came meanwhile are read, then looked at.
+        await setImmediate();
+        if (hooks.signal?.aborted) throw new ImpastoError('CANCELLED', 'The job was cancelled.', 'Start it again.');
         if (step === 2) await befall(request.prompt, hooks);
-        await setTimeout(5);
+        else await setTimeout(5);
         hooks.onProgress?.({
           stage: 'sample',
           image: index,
@@ -98,9 +99,10 @@ async function befall(prompt: string, hooks: RenderHooks): Promise<void> {
   const [what, detail] = prompt.split(' ');
   switch (what) {
     case 'block': {
-      // As a run of a session does: nothing else happens in the process meanwhile.
       hooks.onWarning?.({ code: 'BLOCKING', message: 'It blocks now.' });
       await setTimeout(5);
+      // As a run of a session does, from within a turn of its own: nothing else happens in the process meanwhile.
+      await setImmediate();
       const until = Date.now() + Number(detail);
       while (Date.now() < until);
       return;
