@@ -9,8 +9,9 @@ import { symmetricEigen } from './symmetric-eigen.ts';
  *   with one power iteration a block. The energy held is exact at every block, ||B||^2 of B = Q^T A, so the growth stops
  *   when it is reached and no rank need be guessed. The rank may exceed the optimal one by a little, never the energy
  *   fall short.
- * - Where the energy would need more than half of all ranks, no low rank is worth its cost: null. That is told early,
- *   since a block's energy bounds that of each later one.
+ * - Where the energy would need more than half of all ranks, no low rank is worth its cost: null. From the third block on
+ *   that is foretold from the last two, as if the blocks' energies went on falling at that ratio: a flat spectrum, as
+ *   DoRA's, is given up after a few blocks.
  */
 export interface Svd {
   rank: number;
@@ -107,6 +108,7 @@ function growRange(
   let projected = new Float64Array(0);
   let size = 0;
   let held = 0;
+  const gains: number[] = [];
   const outside = (probe: Float64Array, count: number): Float64Array => {
     const image = timesTransposed(probe, a, count, rows, columns);
     if (size === 0) return image;
@@ -127,10 +129,23 @@ function growRange(
     basis = joined(basis, block);
     projected = joined(projected, image);
     size += count;
-    const needed = energy * total - held;
-    if (most < rows && needed > 0 && size + (needed / gained) * count > most * 1.25) return null;
+    gains.push(gained);
+    if (most < rows && size + count * blocksNeeded(gains, energy * total - held) > most) return null;
   }
   return { basis, projected, size };
+}
+
+/** How many more blocks hold `needed`, if their energies go on falling as the last two did. */
+function blocksNeeded(gains: readonly number[], needed: number): number {
+  const last = gains.at(-1) ?? 0;
+  const before = gains.at(-2) ?? 0;
+  // The first block holds the head of the spectrum, which says nothing of its tail.
+  if (needed <= 0 || gains.length < 3) return 0;
+  const ratio = last / before;
+  if (ratio >= 1) return needed / last;
+  const reached = (needed * (1 - ratio)) / (last * ratio);
+  // Nearly all of an exponential tail is asked for, so the ratio's error decides on which side of 1 this falls.
+  return Math.log(1 - Math.min(reached, 0.97)) / Math.log(ratio);
 }
 
 /**
