@@ -2,7 +2,7 @@ import { open } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { ImpastoError } from '../../contract/errors.ts';
 import { readError } from '../weights/file-errors.ts';
-import { halfToFloat } from '../weights/floats.ts';
+import { decodeFloats } from '../weights/floats.ts';
 import { readSafetensorsHeader, type SafetensorsHeader } from '../weights/safetensors.ts';
 import type { WeightRef } from '../weights/weight-map.ts';
 
@@ -91,35 +91,6 @@ export async function openAdapterFile(path: string): Promise<AdapterFile> {
   };
 }
 
-/** Little-endian floats as float32; null for a dtype that is none. */
-export function decodeFloats(bytes: Uint8Array, dtype: string): { values: Float32Array; finite: boolean } | null {
-  switch (dtype) {
-    case 'F32': {
-      const values = view(bytes, Float32Array);
-      return { values, finite: finite32(new Uint32Array(values.buffer, values.byteOffset, values.length)) };
-    }
-    case 'F64': {
-      const values = Float32Array.from(view(bytes, Float64Array));
-      return { values, finite: finite32(new Uint32Array(values.buffer)) };
-    }
-    case 'F16':
-      return fromTable(view(bytes, Uint16Array), halfTable(), 0x7c00, 0x7c00);
-    case 'BF16': {
-      const halves = view(bytes, Uint16Array);
-      const bits = new Uint32Array(halves.length);
-      for (let i = 0; i < halves.length; i++) bits[i] = (halves[i] as number) << 16;
-      return { values: new Float32Array(bits.buffer), finite: finite32(bits) };
-    }
-    case 'F8_E4M3':
-      // 0x7f is the one NaN, there is no infinity.
-      return fromTable(bytes, e4m3Table(), 0x7f, 0x7f);
-    case 'F8_E5M2':
-      return fromTable(bytes, e5m2Table(), 0x7c, 0x7c);
-    default:
-      return null;
-  }
-}
-
 /** One little-endian whole number; null where the dtype is none, or there is not one. */
 function decodeWhole(bytes: Uint8Array, dtype: string): number | null {
   const width = /^[IU](8|16|32|64)$/.exec(dtype)?.[1];
@@ -127,52 +98,3 @@ function decodeWhole(bytes: Uint8Array, dtype: string): number | null {
   const unsigned = [...bytes].reduceRight((sum, byte) => sum * 256n + BigInt(byte), 0n);
   return Number(dtype.startsWith('I') ? BigInt.asIntN(Number(width), unsigned) : unsigned);
 }
-
-type Viewable<T> = { new (buffer: ArrayBufferLike, offset: number, length: number): T; BYTES_PER_ELEMENT: number };
-
-/** The bytes seen as another type; copied only where they are not aligned. */
-function view<T>(bytes: Uint8Array, type: Viewable<T>): T {
-  const aligned = bytes.byteOffset % type.BYTES_PER_ELEMENT === 0 ? bytes : bytes.slice();
-  return new type(aligned.buffer, aligned.byteOffset, aligned.byteLength / type.BYTES_PER_ELEMENT);
-}
-
-/** `mask` picks the exponent (F8_E4M3: all but the sign); a value whose masked bits equal `special` is not finite. */
-function fromTable(
-  codes: Uint8Array | Uint16Array,
-  table: Float32Array,
-  mask: number,
-  special: number,
-): { values: Float32Array; finite: boolean } {
-  const values = new Float32Array(codes.length);
-  let finite = true;
-  for (let i = 0; i < codes.length; i++) {
-    const code = codes[i] as number;
-    if ((code & mask) === special) finite = false;
-    values[i] = table[code] as number;
-  }
-  return { values, finite };
-}
-
-function finite32(bits: Uint32Array): boolean {
-  for (let i = 0; i < bits.length; i++) if (((bits[i] as number) & 0x7f800000) === 0x7f800000) return false;
-  return true;
-}
-
-function lazily(length: number, value: (code: number) => number): () => Float32Array {
-  let table: Float32Array | null = null;
-  return () => {
-    table ??= Float32Array.from({ length }, (_, code) => value(code));
-    return table;
-  };
-}
-
-const halfTable = lazily(65536, halfToFloat);
-/** OCP 8-bit floats (Micikevicius et al. 2022): E5M2 is binary16 cut to its upper byte. */
-const e5m2Table = lazily(256, (code) => halfToFloat(code << 8));
-const e4m3Table = lazily(256, (code) => {
-  const sign = code & 0x80 ? -1 : 1;
-  const exponent = (code >> 3) & 0xf;
-  const fraction = code & 7;
-  if (exponent === 15 && fraction === 7) return Number.NaN;
-  return sign * (exponent === 0 ? fraction * 2 ** -9 : (1 + fraction / 8) * 2 ** (exponent - 7));
-});

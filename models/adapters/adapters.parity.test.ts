@@ -59,7 +59,8 @@ describe('deltas as peft computes them', () => {
   });
 
   it.each(cases)('%s', async (name) => {
-    const file = name === 'lokr-peft' ? join(folder, name, 'adapter_model.safetensors') : join(folder, `${name}.safetensors`);
+    const file =
+      name === 'lokr-peft' ? join(folder, name, 'adapter_model.safetensors') : join(folder, `${name}.safetensors`);
     const adapter = await openAdapter(file, await openCheckpoint(model), { energy: 0.9999999 });
     expect(adapter.warnings).toEqual([]);
     expect(adapter.unmatched).toEqual([]);
