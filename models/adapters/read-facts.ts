@@ -104,7 +104,7 @@ async function ownAlphas(file: AdapterFile, layers: readonly LayerTensors[]): Pr
 function counted(values: readonly (number | null)[]): LayerCount[] {
   const counts = new Map<number, number>();
   for (const value of values) if (value !== null) counts.set(value, (counts.get(value) ?? 0) + 1);
-  return [...counts].map(([value, layers]) => ({ value, layers })).sort((a, b) => b.layers - a.layers);
+  return [...counts].map(([value, layers]) => ({ value, layers })).sort((a, b) => b.layers - a.layers || b.value - a.value);
 }
 
 function byNetwork(layers: readonly LayerTensors[]): AdapterFacts['layers'] {
@@ -120,7 +120,8 @@ function sizes(layers: readonly LayerTensors[]): Pick<AdapterFacts, 'parameters'
   const byDtype = new Map<string, number>();
   let parameters = 0;
   for (const { tensors } of layers) {
-    for (const { ref } of tensors.values()) {
+    for (const [role, { ref }] of tensors) {
+      if (role === 'alpha') continue;
       const count = ref.shape.reduce((product, side) => product * side, 1);
       parameters += count;
       byDtype.set(ref.dtype, (byDtype.get(ref.dtype) ?? 0) + count);

@@ -116,7 +116,9 @@ function textConfig(hiddenSize: number, layers: number, projectionDim: number | 
 export async function fullSize(family: Family): Promise<Checkpoint> {
   const tiny = await openTiny();
   const tokenizer = { folder: null, vocabSize: 49408, padTokenId: 49407, maxLength: 77 };
-  const first = { sd1: textConfig(768, 12, null), sd2: textConfig(1024, 23, null), sdxl: textConfig(768, 12, null) }[family];
+  const first = { sd1: textConfig(768, 12, null), sd2: textConfig(1024, 23, null), sdxl: textConfig(768, 12, null) }[
+    family
+  ];
   return {
     ...tiny,
     name: family,

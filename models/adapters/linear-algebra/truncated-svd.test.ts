@@ -44,9 +44,16 @@ describe('products', () => {
     const a = numbers(inner * columns, 2);
     const expected = product(x, a, rows, columns, inner);
     expect(farthest(times(x, a, rows, columns, inner), expected)).toBeLessThan(1e-12);
-    expect(farthest(timesTransposed(x, transposed(a, inner, columns), rows, columns, inner), expected)).toBeLessThan(1e-12);
+    expect(farthest(timesTransposed(x, transposed(a, inner, columns), rows, columns, inner), expected)).toBeLessThan(
+      1e-12,
+    );
     const added = addProduct(new Float64Array(rows * columns).fill(1), x, a, rows, columns, inner, -2);
-    expect(farthest(added, expected.map((v) => 1 - 2 * v))).toBeLessThan(1e-12);
+    expect(
+      farthest(
+        added,
+        expected.map((v) => 1 - 2 * v),
+      ),
+    ).toBeLessThan(1e-12);
   });
 });
 
@@ -56,7 +63,12 @@ describe('symmetricEigen', () => {
     const matrix = half.map((x, i) => x + (half[(i % n) * n + Math.floor(i / n)] as number));
     const { values, vectors } = symmetricEigen(matrix.slice(), n);
     const images = timesTransposed(vectors, matrix, n, n, n);
-    expect(farthest(images, vectors.map((v, i) => v * (values[Math.floor(i / n)] as number)))).toBeLessThan(1e-12 * n);
+    expect(
+      farthest(
+        images,
+        vectors.map((v, i) => v * (values[Math.floor(i / n)] as number)),
+      ),
+    ).toBeLessThan(1e-12 * n);
     const identity = Float64Array.from({ length: n * n }, (_, i) => (i % (n + 1) === 0 ? 1 : 0));
     expect(farthest(timesTransposed(vectors, vectors, n, n, n), identity)).toBeLessThan(1e-12);
     expect([...values]).toEqual([...values].sort((a, b) => b - a));
