@@ -464,3 +464,14 @@ it('reads base weights for DoRA in place: a magnitude equal to the norm changes 
   const same = deltaOf(only(await openAdapter(await writeAdapter(dora), checkpoint, { energy: 1 })));
   expect(farthest(same, plain)).toBeLessThan(1e-5);
 });
+
+it('ends when it is cancelled, and opens again', async () => {
+  const names = ['to_q', 'to_k', 'to_v'].map((projection) => `${attention}_attn1_${projection}.diff`);
+  const path = await writeAdapter(Object.fromEntries(names.map((name) => [name, filled([8, 8])])));
+  const checkpoint = await openTiny();
+  const controller = new AbortController();
+  const opening = openAdapter(path, checkpoint, { signal: controller.signal });
+  controller.abort();
+  await expect(opening).rejects.toMatchObject({ code: 'CANCELLED' });
+  expect((await openAdapter(path, checkpoint)).matched).toEqual({ applied: 3, of: 3 });
+});

@@ -1,11 +1,12 @@
 import { basename } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import type { EngineWarning } from '../../contract/engine.ts';
 import { ImpastoError } from '../../contract/errors.ts';
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import { readTensor } from '../weights/safetensors.ts';
 import type { Adapter, AdapterLayer, Factors } from './adapter.ts';
 import { type AdapterFile, openAdapterFile } from './adapter-file.ts';
-import type { LayerTensors, Role } from './adapter-keys.ts';
+import type { AdapterKeys, LayerTensors, Role } from './adapter-keys.ts';
 import type { AlphaRule } from './alpha-scale.ts';
 import { isInputConvolution, type PlacedLayer, placeLayers, refuseWrongBase } from './base-fit.ts';
 import { fullFactors } from './delta/dense.ts';
@@ -23,6 +24,8 @@ import { type ReadFacts, readFacts } from './read-facts.ts';
 export interface OpenAdapterOptions {
   /** Share of the squared Frobenius norm that a truncated SVD must keep, above 0 and at most 1. */
   energy?: number;
+  /** Aborting ends the opening between two layers, with `CANCELLED`. */
+  signal?: AbortSignal;
 }
 
 /**
@@ -54,7 +57,7 @@ export async function openAdapter(
       checkpoint,
     );
     refuseTwice(placed, basename(file.header.path));
-    return await assemble(file, read, placed, checkpoint, energy);
+    return await assemble(file, read, placed, checkpoint, { energy, signal: options.signal });
   } finally {
     await file.close();
   }
@@ -105,7 +108,7 @@ async function assemble(
   { facts, keys, alphas }: ReadFacts,
   placed: readonly PlacedLayer[],
   checkpoint: Checkpoint,
-  energy: number,
+  { energy, signal }: { energy: number; signal: AbortSignal | undefined },
 ): Promise<Adapter> {
   const skipped = new Skipped();
   const result: Pick<Adapter, 'unet' | 'textEncoder' | 'textEncoder2'> = {
@@ -117,6 +120,8 @@ async function assemble(
   let applied = 0;
   for (const { layer, place } of placed) {
     const { stem } = layer;
+    if (signal?.aborted)
+      throw new ImpastoError('CANCELLED', 'The opening of an adapter was cancelled.', 'Open it again.');
     if (!place) {
       skipped.add(
         'ADAPTER_UNMATCHED',
@@ -133,7 +138,8 @@ async function assemble(
       continue;
     }
     const values = await readLayer(file, layer);
-    const inner = factorsOf(values, layer, own, energy, scaleFor(values, stem, alphas.rule));
+    // What DoRA rescales is the whole of the inner delta; its own is cut once, at the end.
+    const inner = factorsOf(values, layer, own, base === null ? energy : 1, scaleFor(values, stem, alphas.rule));
     const factors = base === null ? inner : doraFactors(values, own, inner, base, energy);
     if (factors.scale === 0) {
       skipped.add('ADAPTER_ALPHA_ZERO', stem, (n) => `${layersOf(n)} have alpha 0 and change nothing`);
@@ -148,23 +154,10 @@ async function assemble(
       warnings.push({ code: 'ADAPTER_INPUT_CHANNELS', message });
     }
     result[place.network].push(...toLayers(widened.factors, place.targets));
+    // A decomposition takes long enough that others should be heard before the next.
+    if (factors.origin.kind === 'svd') await setImmediate();
   }
-  for (const layer of keys.layers) {
-    for (const { key, role } of layer.inapplicable) {
-      const what = {
-        bias: 'changes of a bias',
-        norm: 'changes of a normalisation',
-        unsupported: 'tensors of another algorithm',
-      }[role];
-      skipped.add(`ADAPTER_${role.toUpperCase()}`, key, (n) => `${n} ${what} cannot be applied and are left out`);
-    }
-    if (layerAlgorithm(layer) === null && layer.tensors.size > 0) {
-      skipped.add('ADAPTER_NO_DELTA', layer.stem, (n) => `${layersOf(n)} hold an alpha alone and change nothing`);
-    }
-  }
-  for (const key of keys.foreign) {
-    skipped.add('ADAPTER_FOREIGN', key, (n) => `${n} tensors of the file are no adapter's and are left out`);
-  }
+  noteInapplicable(keys, skipped);
   const of =
     placed.length +
     keys.layers.filter((layer) => layerAlgorithm(layer) === null && layer.inapplicable.length > 0).length;
@@ -182,6 +175,26 @@ async function assemble(
     unmatched: skipped.keys,
     warnings: [...warnings, ...skipped.warnings(), ...largeWarning(result)],
   };
+}
+
+/** What of the file is no delta of a weight. */
+function noteInapplicable(keys: AdapterKeys, skipped: Skipped): void {
+  for (const layer of keys.layers) {
+    for (const { key, role } of layer.inapplicable) {
+      const what = {
+        bias: 'changes of a bias',
+        norm: 'changes of a normalisation',
+        unsupported: 'tensors of another algorithm',
+      }[role];
+      skipped.add(`ADAPTER_${role.toUpperCase()}`, key, (n) => `${n} ${what} cannot be applied and are left out`);
+    }
+    if (layerAlgorithm(layer) === null && layer.tensors.size > 0) {
+      skipped.add('ADAPTER_NO_DELTA', layer.stem, (n) => `${layersOf(n)} hold an alpha alone and change nothing`);
+    }
+  }
+  for (const key of keys.foreign) {
+    skipped.add('ADAPTER_FOREIGN', key, (n) => `${n} tensors of the file are no adapter's and are left out`);
+  }
 }
 
 /** The module's size as the file has it: the model's, but for the channels that conv_in reads. */

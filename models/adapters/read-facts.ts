@@ -104,7 +104,9 @@ async function ownAlphas(file: AdapterFile, layers: readonly LayerTensors[]): Pr
 function counted(values: readonly (number | null)[]): LayerCount[] {
   const counts = new Map<number, number>();
   for (const value of values) if (value !== null) counts.set(value, (counts.get(value) ?? 0) + 1);
-  return [...counts].map(([value, layers]) => ({ value, layers })).sort((a, b) => b.layers - a.layers || b.value - a.value);
+  return [...counts]
+    .map(([value, layers]) => ({ value, layers }))
+    .sort((a, b) => b.layers - a.layers || b.value - a.value);
 }
 
 function byNetwork(layers: readonly LayerTensors[]): AdapterFacts['layers'] {

@@ -21,7 +21,12 @@ describe('decodeFloats', () => {
 
   it('reads 8-bit floats: both formats, least and largest', () => {
     // OCP 8-bit floats, table 2: E4M3 reaches 448 and 2^-9, E5M2 57344 and 2^-16.
-    expect([...(decodeFloats(Uint8Array.of(0x38, 0xb8, 0x7e, 0x01), 'F8_E4M3')?.values ?? [])]).toEqual([1, -1, 448, 2 ** -9]);
+    expect([...(decodeFloats(Uint8Array.of(0x38, 0xb8, 0x7e, 0x01), 'F8_E4M3')?.values ?? [])]).toEqual([
+      1,
+      -1,
+      448,
+      2 ** -9,
+    ]);
     expect([...(decodeFloats(Uint8Array.of(0x3c, 0x7b, 0x01), 'F8_E5M2')?.values ?? [])]).toEqual([1, 57344, 2 ** -16]);
   });
 
