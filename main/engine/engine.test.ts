@@ -69,7 +69,13 @@ describe('drawing', () => {
 
   it('keeps its sessions: a second picture of another size, prompt and sampler builds none', async () => {
     await engine.render(base);
-    const second = await engine.render({ ...base, prompt: 'a fish', width: 72, height: 40, scheduler: { name: 'unipc' } });
+    const second = await engine.render({
+      ...base,
+      prompt: 'a fish',
+      width: 72,
+      height: 40,
+      scheduler: { name: 'unipc' },
+    });
     expect(second.sessionsBuilt).toBe(0);
   });
 
@@ -110,7 +116,9 @@ describe('pictures in', () => {
       Array.from({ length: width * height }, (_, index) => paint(index % width, Math.floor(index / width))).flat(),
     );
     const path = join(folder, name);
-    await sharp(data, { raw: { width, height, channels: 3 } }).png().toFile(path);
+    await sharp(data, { raw: { width, height, channels: 3 } })
+      .png()
+      .toFile(path);
     return path;
   };
 
