@@ -13,6 +13,8 @@ export interface TensorToWrite {
   data: Uint8Array | Iterable<Uint8Array>;
 }
 
+const gatherLength = 1 << 20;
+
 /**
  * Writes a safetensors file whole or not at all: to a temporary file beside it, synced, then renamed over it.
  * Tensors lie by falling element size, then by name, as the reference writer lays them, so each is aligned.
@@ -30,8 +32,7 @@ export async function writeSafetensors(
   let handle: FileHandle | undefined;
   try {
     handle = await open(temporary, 'wx');
-    await handle.writeFile(encodeHeader(named, metadata));
-    for (const [name, tensor] of named) await writeData(handle, name, tensor);
+    for (const chunk of gathered(contents(named, metadata))) await handle.writeFile(chunk);
     await handle.sync();
     await handle.close();
     handle = undefined;
@@ -61,19 +62,37 @@ function encodeHeader(named: [string, TensorToWrite][], metadata: Record<string,
   return header;
 }
 
-async function writeData(handle: FileHandle, name: string, tensor: TensorToWrite): Promise<void> {
-  const pieces = tensor.data instanceof Uint8Array ? [tensor.data] : tensor.data;
-  let written = 0;
+function* contents(named: [string, TensorToWrite][], metadata: Record<string, string>): Generator<Uint8Array> {
+  yield encodeHeader(named, metadata);
+  for (const [name, { dtype, shape, data }] of named) {
+    let written = 0;
+    for (const piece of data instanceof Uint8Array ? [data] : data) {
+      yield piece;
+      written += piece.byteLength;
+    }
+    const expected = byteLength(dtype, shape);
+    if (written !== expected) {
+      throw new ImpastoError(
+        'TENSOR_SHAPE',
+        `'${name}' is ${dtype} [${shape.join(', ')}] (${expected} bytes) but ${written} bytes were given.`,
+        'This is a defect in Impasto: please report it.',
+      );
+    }
+  }
+}
+
+/** Small pieces joined, so that a thousand small tensors are not a thousand writes; large ones as they are. */
+function* gathered(pieces: Iterable<Uint8Array>): Generator<Uint8Array> {
+  let waiting: Uint8Array[] = [];
+  let size = 0;
   for (const piece of pieces) {
-    await handle.writeFile(piece);
-    written += piece.byteLength;
+    // A producer may use its buffer again for the next piece.
+    waiting.push(piece.byteLength < gatherLength ? piece.slice() : piece);
+    size += piece.byteLength;
+    if (size < gatherLength) continue;
+    yield* piece.byteLength < gatherLength ? [Buffer.concat(waiting)] : waiting;
+    waiting = [];
+    size = 0;
   }
-  const expected = byteLength(tensor.dtype, tensor.shape);
-  if (written !== expected) {
-    throw new ImpastoError(
-      'TENSOR_SHAPE',
-      `'${name}' is ${tensor.dtype} [${tensor.shape.join(', ')}] (${expected} bytes) but ${written} bytes were given.`,
-      'This is a defect in Impasto: please report it.',
-    );
-  }
+  yield Buffer.concat(waiting);
 }
