@@ -62,8 +62,10 @@ export function fitTogether(
   const refuse = (why: string): void => {
     problems.push(unknownArchitecture(`${source}: ${why}`));
   };
-  const latent = latentChannels ?? unet.outChannels;
-  if (unet.inChannels !== latent && unet.inChannels !== 2 * latent + 1) {
+  const latent = unet.outChannels;
+  if (latentChannels !== null && latentChannels !== latent) {
+    refuse(`the UNet gives ${latent} channels, the VAE decodes ${latentChannels}`);
+  } else if (unet.inChannels !== latent && unet.inChannels !== 2 * latent + 1) {
     const known: Record<number, string> = {
       5: ' (a depth-to-image model has that)',
       7: ' (an upscaler has that)',
@@ -72,9 +74,6 @@ export function fitTogether(
     refuse(
       `the UNet takes ${unet.inChannels} channels${known[unet.inChannels] ?? ''}, not ${latent} or, for inpainting, ${2 * latent + 1}`,
     );
-  }
-  if (unet.outChannels !== latent) {
-    refuse(`the UNet gives ${unet.outChannels} channels, the VAE decodes ${latent}`);
   }
   const width = text.reduce((sum, encoder) => sum + encoder.hiddenSize, 0);
   if (text.length === textEncodersOf(family) && width !== unet.crossAttentionDim) {

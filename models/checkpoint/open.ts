@@ -5,17 +5,17 @@ import type { PredictionType } from '../../contract/request.ts';
 import { readError } from '../weights/file-errors.ts';
 import { readSafetensorsHeader } from '../weights/safetensors.ts';
 import type { Checkpoint, Family } from './checkpoint.ts';
-import { surveyDiffusersFolder } from './diffusers-folder.ts';
-import { fileSize, listFolder } from './folder-files.ts';
+import { surveyDiffusersFolder } from './folder/diffusers-folder.ts';
+import { fileSize, listFolder } from './folder/folder-files.ts';
+import { readModelIndex } from './folder/model-index.ts';
+import { surveyVaeFolder } from './folder/vae-folder.ts';
 import type { Hints } from './hints.ts';
-import { inferVaeConfig } from './infer-vae.ts';
-import { readModelIndex } from './model-index.ts';
-import { isOnnxFolder, openOnnxVae, surveyOnnxFolder } from './onnx-folder.ts';
-import { refuseOtherKinds } from './recognise.ts';
-import { surveySingleFile } from './single-file.ts';
+import { isOnnxFolder, openOnnxVae, surveyOnnxFolder } from './onnx/onnx-folder.ts';
+import { inferVaeConfig } from './single-file/infer-vae.ts';
+import { refuseOtherKinds } from './single-file/recognise.ts';
+import { surveySingleFile } from './single-file/single-file.ts';
+import { fitVae, vaeOfFile } from './single-file/vae-part.ts';
 import { Findings, type Survey, toCheckpoint } from './survey.ts';
-import { surveyVaeFolder } from './vae-folder.ts';
-import { fitVae, vaeOfFile } from './vae-part.ts';
 
 export interface OpenOptions {
   /** Overrides what the files say or what could be told from them. */

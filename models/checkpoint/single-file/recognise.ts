@@ -1,4 +1,4 @@
-import { ImpastoError } from '../../contract/errors.ts';
+import { ImpastoError } from '../../../contract/errors.ts';
 
 /** What a single file holds, told by its tensors' names. */
 

@@ -1,5 +1,5 @@
-import type { SafetensorsHeader } from '../weights/safetensors.ts';
-import type { WeightRef } from '../weights/weight-map.ts';
+import type { SafetensorsHeader } from '../../weights/safetensors.ts';
+import type { WeightRef } from '../../weights/weight-map.ts';
 
 /** Tensors whose names begin with a prefix, less the prefix. */
 export function under(header: SafetensorsHeader, prefix: string): Map<string, WeightRef> {

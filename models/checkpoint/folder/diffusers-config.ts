@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { ImpastoError } from '../../contract/errors.ts';
-import type { TextEncoderConfig, UNetConfig, VaeConfig } from './component-config.ts';
+import { ImpastoError } from '../../../contract/errors.ts';
+import type { TextEncoderConfig, UNetConfig, VaeConfig } from '../component-config.ts';
+import { maxBlocks, maxLayers } from '../single-file/infer-unet.ts';
 import { checked, invalid } from './folder-files.ts';
-import { maxBlocks, maxLayers } from './infer-unet.ts';
 
 /**
  * diffusers' and transformers' `config.json` in our terms, with their own defaults (diffusers 0.42, transformers 5)

@@ -1,12 +1,12 @@
-import type { SafetensorsHeader } from '../weights/safetensors.ts';
-import type { WeightMap, WeightRef } from '../weights/weight-map.ts';
-import type { AuthoredPart } from './checkpoint.ts';
-import type { VaeConfig } from './component-config.ts';
-import { currentVaeName, ldmVaeLevels, vaeNameFromLdm, vaeNameToLdm } from './ldm-vae-names.ts';
-import { vaeDecoderTensors, vaeEncoderTensors } from './module-names.ts';
-import { hasUnder, type PartWeights } from './part-weights.ts';
+import type { SafetensorsHeader } from '../../weights/safetensors.ts';
+import type { WeightMap, WeightRef } from '../../weights/weight-map.ts';
+import type { AuthoredPart } from '../checkpoint.ts';
+import type { VaeConfig } from '../component-config.ts';
+import { currentVaeName, ldmVaeLevels, vaeNameFromLdm, vaeNameToLdm } from '../ldm-vae-names.ts';
+import { vaeDecoderTensors, vaeEncoderTensors } from '../module-names.ts';
+import { hasUnder, type PartWeights } from '../part-weights.ts';
+import type { Findings } from '../survey.ts';
 import { under } from './prefixed.ts';
-import type { Findings } from './survey.ts';
 
 /** The VAE within a checkpoint, or alone in a file. */
 

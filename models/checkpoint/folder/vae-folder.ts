@@ -1,11 +1,11 @@
 import { join } from 'node:path';
-import type { Family } from './checkpoint.ts';
+import type { Family } from '../checkpoint.ts';
+import { scalingFactors } from '../single-file/infer-vae.ts';
+import { diffusersVae, fitVae, type VaeHalves } from '../single-file/vae-part.ts';
+import type { Findings } from '../survey.ts';
 import { parseVaeConfig } from './diffusers-config.ts';
 import { requireConfig } from './folder-config.ts';
 import { type FolderWeights, readFolderWeights } from './folder-weights.ts';
-import { scalingFactors } from './infer-vae.ts';
-import type { Findings } from './survey.ts';
-import { diffusersVae, fitVae, type VaeHalves } from './vae-part.ts';
 
 /**
  * A VAE as a diffusers folder with its own `config.json`.

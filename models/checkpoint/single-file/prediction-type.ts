@@ -1,8 +1,8 @@
-import type { PredictionType } from '../../contract/request.ts';
-import { readTensor, type SafetensorsHeader } from '../weights/safetensors.ts';
-import type { WeightMap } from '../weights/weight-map.ts';
-import type { Checkpoint, Family } from './checkpoint.ts';
-import type { UNetConfig } from './component-config.ts';
+import type { PredictionType } from '../../../contract/request.ts';
+import { readTensor, type SafetensorsHeader } from '../../weights/safetensors.ts';
+import type { WeightMap } from '../../weights/weight-map.ts';
+import type { Checkpoint, Family } from '../checkpoint.ts';
+import type { UNetConfig } from '../component-config.ts';
 
 export interface PredictionFinding {
   predictionType: PredictionType;

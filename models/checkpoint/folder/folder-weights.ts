@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { z } from 'zod';
-import { ImpastoError } from '../../contract/errors.ts';
-import { readSafetensorsHeader } from '../weights/safetensors.ts';
-import type { WeightRef } from '../weights/weight-map.ts';
+import { ImpastoError } from '../../../contract/errors.ts';
+import { readSafetensorsHeader } from '../../weights/safetensors.ts';
+import type { WeightRef } from '../../weights/weight-map.ts';
 import { containedPath, fileSize, listFolder, readChecked } from './folder-files.ts';
 
 /**

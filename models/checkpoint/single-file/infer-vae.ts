@@ -1,7 +1,7 @@
-import type { VaeConfig } from './component-config.ts';
+import type { VaeConfig } from '../component-config.ts';
+import type { Hints } from '../hints.ts';
+import { countOf, hasUnder, type PartWeights, shapeOf, sideOf } from '../part-weights.ts';
 import { normGroups } from './head-rules.ts';
-import type { Hints } from './hints.ts';
-import { countOf, hasUnder, type PartWeights, shapeOf, sideOf } from './part-weights.ts';
 
 /** Standard deviations of the trained latent spaces, as the published configs have them. */
 export const scalingFactors = { sd1: 0.18215, sd2: 0.18215, sdxl: 0.13025 } as const;

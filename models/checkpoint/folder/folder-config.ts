@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { ImpastoError } from '../../contract/errors.ts';
-import type { TextEncoderConfig } from './component-config.ts';
+import { ImpastoError } from '../../../contract/errors.ts';
+import type { TextEncoderConfig } from '../component-config.ts';
+import { unknownArchitecture } from '../family.ts';
 import { parseTextConfig } from './diffusers-config.ts';
-import { unknownArchitecture } from './family.ts';
 import { readChecked, readJson } from './folder-files.ts';
 
 /** Configs of a folder's components, where they must be there. */

@@ -1,8 +1,8 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import { z } from 'zod';
-import { ImpastoError } from '../../contract/errors.ts';
-import { readError } from '../weights/file-errors.ts';
+import { ImpastoError } from '../../../contract/errors.ts';
+import { readError } from '../../weights/file-errors.ts';
 
 /** Reading inside a model's folder: names are contained in it, JSON is bounded and checked. */
 
@@ -16,7 +16,14 @@ const maxJsonLength = 64 * 1024 * 1024;
  */
 export function containedPath(folder: string, name: string, namedBy: string): string {
   const parts = name.split(/[\\/]/);
-  if (name === '' || name.includes('\0') || isAbsolute(name) || /^[A-Za-z]:/.test(name) || parts.includes('..')) {
+  if (
+    name === '' ||
+    name.includes('\0') ||
+    isAbsolute(name) ||
+    /^[\\/]/.test(name) ||
+    /^[A-Za-z]:/.test(name) ||
+    parts.includes('..')
+  ) {
     throw new ImpastoError(
       'PATH_ESCAPES',
       `${namedBy} names '${name.slice(0, 200)}', which lies outside its folder.`,

@@ -1,6 +1,6 @@
-import type { Family } from './checkpoint.ts';
-import type { TextEncoderConfig, UNetConfig, VaeConfig } from './component-config.ts';
-import { scalingFactors } from './infer-vae.ts';
+import type { Family } from '../checkpoint.ts';
+import type { TextEncoderConfig, UNetConfig, VaeConfig } from '../component-config.ts';
+import { scalingFactors } from '../single-file/infer-vae.ts';
 import type { OnnxHeader, OnnxPort } from './onnx-header.ts';
 
 /**

@@ -1,23 +1,23 @@
 import { basename, extname } from 'node:path';
-import { readSafetensorsHeader, type SafetensorsHeader } from '../weights/safetensors.ts';
-import type { WeightMap, WeightRef } from '../weights/weight-map.ts';
-import type { Family, TextEncoderPart } from './checkpoint.ts';
-import { openClipName, openClipText, transformersText } from './clip-names.ts';
-import type { TextEncoderConfig, UNetConfig } from './component-config.ts';
-import { familyOf, fitTogether, trainedSampleSize, unknownArchitecture, variantOf } from './family.ts';
-import { type Hints, mergeHints } from './hints.ts';
+import { readSafetensorsHeader, type SafetensorsHeader } from '../../weights/safetensors.ts';
+import type { WeightMap, WeightRef } from '../../weights/weight-map.ts';
+import type { Family, TextEncoderPart } from '../checkpoint.ts';
+import { openClipName, openClipText, transformersText } from '../clip-names.ts';
+import type { TextEncoderConfig, UNetConfig } from '../component-config.ts';
+import { familyOf, fitTogether, trainedSampleSize, unknownArchitecture, variantOf } from '../family.ts';
+import { type Hints, mergeHints } from '../hints.ts';
+import { ldmUNetLayout, ldmUNetNaming } from '../ldm-unet-names.ts';
+import { textEncoderTensors, unetTensors } from '../module-names.ts';
+import type { OpenOptions } from '../open.ts';
+import type { PartWeights } from '../part-weights.ts';
+import { familySchedulerConfig } from '../scheduler-config.ts';
+import { Findings, type Survey } from '../survey.ts';
 import { inferTextEncoderConfig } from './infer-text.ts';
 import { additionTimeDim, inferUNetConfig } from './infer-unet.ts';
 import { inferVaeConfig } from './infer-vae.ts';
-import { ldmUNetLayout, ldmUNetNaming } from './ldm-unet-names.ts';
-import { textEncoderTensors, unetTensors } from './module-names.ts';
-import type { OpenOptions } from './open.ts';
-import type { PartWeights } from './part-weights.ts';
 import { findPredictionType } from './prediction-type.ts';
 import { under } from './prefixed.ts';
 import { refuseOtherKinds } from './recognise.ts';
-import { familySchedulerConfig } from './scheduler-config.ts';
-import { Findings, type Survey } from './survey.ts';
 import { fitVae, vaeOfFile } from './vae-part.ts';
 
 /** A checkpoint in one .safetensors file, in LDM / sgm names. */

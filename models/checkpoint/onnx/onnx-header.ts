@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import { ImpastoError } from '../../contract/errors.ts';
-import { readError } from '../weights/file-errors.ts';
+import { ImpastoError } from '../../../contract/errors.ts';
+import { readError } from '../../weights/file-errors.ts';
 
 /**
  * What an ONNX file's outline tells: its inputs and outputs, how many parameters it holds and which data files it wants.

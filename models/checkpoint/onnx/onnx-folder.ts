@@ -1,19 +1,19 @@
 import { basename, dirname, join, resolve } from 'node:path';
-import { ImpastoError } from '../../contract/errors.ts';
-import type { Checkpoint, Family, ImportedPart, TextEncoderPart } from './checkpoint.ts';
-import type { UNetConfig, VaeConfig } from './component-config.ts';
-import { parseTextConfig, parseUNetConfig, parseVaeConfig } from './diffusers-config.ts';
-import { familyOf, fitTogether, textEncodersOf, trainedSampleSize, variantOf } from './family.ts';
-import { containedPath, fileSize, readJson } from './folder-files.ts';
-import { folderScheduler } from './folder-scheduler.ts';
-import { scalingFactors } from './infer-vae.ts';
-import type { ModelIndex } from './model-index.ts';
+import { ImpastoError } from '../../../contract/errors.ts';
+import type { Checkpoint, Family, ImportedPart, TextEncoderPart } from '../checkpoint.ts';
+import type { UNetConfig, VaeConfig } from '../component-config.ts';
+import { familyOf, fitTogether, textEncodersOf, trainedSampleSize, variantOf } from '../family.ts';
+import { parseTextConfig, parseUNetConfig, parseVaeConfig } from '../folder/diffusers-config.ts';
+import { containedPath, fileSize, readJson } from '../folder/folder-files.ts';
+import { folderScheduler } from '../folder/folder-scheduler.ts';
+import type { ModelIndex } from '../folder/model-index.ts';
+import { standardPadding } from '../folder/padding.ts';
+import { findTokenizer } from '../folder/tokenizer-source.ts';
+import type { OpenOptions } from '../open.ts';
+import { scalingFactors } from '../single-file/infer-vae.ts';
+import { attempt, Findings, type PartName, type Survey } from '../survey.ts';
 import { type OnnxHeader, readOnnxHeader } from './onnx-header.ts';
 import { textConfigFromOnnx, unetConfigFromOnnx, vaeConfigFromOnnx } from './onnx-infer.ts';
-import type { OpenOptions } from './open.ts';
-import { standardPadding } from './padding.ts';
-import { attempt, Findings, type PartName, type Survey } from './survey.ts';
-import { findTokenizer } from './tokenizer-source.ts';
 
 /** A checkpoint exported to ONNX, in Optimum's or diffusers' layout: `<part>/model.onnx`, run as it is. */
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { TokenizerSource } from './checkpoint.ts';
-import type { TextEncoderConfig } from './component-config.ts';
+import type { TokenizerSource } from '../checkpoint.ts';
+import type { TextEncoderConfig } from '../component-config.ts';
 import { fileSize, readChecked } from './folder-files.ts';
 
 /** Where a folder's tokenizer lies, and its padding token. */

@@ -1,4 +1,4 @@
-import type { Family } from './checkpoint.ts';
+import type { Family } from '../checkpoint.ts';
 
 /** End of text in CLIP's vocabulary. */
 const endOfText = 49407;

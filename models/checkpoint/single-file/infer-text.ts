@@ -1,7 +1,7 @@
-import { ImpastoError } from '../../contract/errors.ts';
-import type { TextEncoderConfig } from './component-config.ts';
+import { ImpastoError } from '../../../contract/errors.ts';
+import type { TextEncoderConfig } from '../component-config.ts';
+import { countOf, type PartWeights, shapeOf, sideOf } from '../part-weights.ts';
 import { headsOf64 } from './head-rules.ts';
-import { countOf, type PartWeights, shapeOf, sideOf } from './part-weights.ts';
 
 /** Entries of CLIP's vocabulary, the same for every Stable Diffusion text encoder; the last two begin and end a text. */
 export const clipVocabularySize = 49408;

@@ -1,8 +1,8 @@
-import { ImpastoError } from '../../contract/errors.ts';
-import type { UNetConfig } from './component-config.ts';
+import { ImpastoError } from '../../../contract/errors.ts';
+import type { UNetConfig } from '../component-config.ts';
+import type { Hints } from '../hints.ts';
+import { countOf, hasUnder, type PartWeights, shapeOf, sideOf } from '../part-weights.ts';
 import { eightHeads, headsOf64, normGroups } from './head-rules.ts';
-import type { Hints } from './hints.ts';
-import { countOf, hasUnder, type PartWeights, shapeOf, sideOf } from './part-weights.ts';
 
 /** Bounds that hold for every published model with room to spare (4 blocks, 2 layers). */
 export const maxBlocks = 8;
