@@ -40,6 +40,13 @@ export const errorCodes = [
   'ENGINE_BUSY',
   'ENGINE_DIED',
   'ENGINE_ERROR',
+  // The queue
+  'JOB_NOT_FOUND',
+  'JOB_STATE',
+  'LEASE_LOST',
+  'DATABASE_DAMAGED',
+  'DATABASE_NEWER',
+  'DATABASE_BUSY',
   // Writing
   'DISK_FULL',
   'WRITE_FAILED',

@@ -39,7 +39,7 @@ export async function exportImage(
   image: RenderedImage,
   summary: RenderSummary,
   options: ExportOptionsInput,
-  { now = new Date(), ...write }: { now?: Date } & Pick<AtomicWriteOptions, 'openTemp'> = {},
+  { now = new Date(), ...write }: { now?: Date } & Pick<AtomicWriteOptions, 'openTemp' | 'beforeName'> = {},
 ): Promise<Exported> {
   const parsed = parseExportOptions(options);
   const { width, height, pixels } = resized(image, parsed.resize);

@@ -6,6 +6,11 @@ import { ImpastoError } from '../../../contract/errors.ts';
 export interface AtomicWriteOptions {
   /** Replace a file of this name; otherwise the next free number is taken: `name-2.png`, `name-3.png`. */
   overwrite?: boolean;
+  /**
+   * Told of every name before the file can get it, and before the temporary file is made; where it throws, nothing is
+   * written. The queue notes it, so that it knows after a crash which file to look for.
+   */
+  beforeName?: (path: string, temp: string, bytes: Uint8Array) => void;
   /** Opens the temporary file; tests give one whose disk is full. */
   openTemp?: typeof open;
 }
@@ -22,11 +27,12 @@ const highestNumber = 100_000;
 export async function writeFileAtomic(
   path: string,
   bytes: Uint8Array,
-  { overwrite = false, openTemp = open }: AtomicWriteOptions = {},
+  { overwrite = false, beforeName, openTemp = open }: AtomicWriteOptions = {},
 ): Promise<string> {
   const folder = dirname(path);
   const temp = join(folder, `.impasto-${randomBytes(8).toString('hex')}.tmp`);
   try {
+    beforeName?.(path, temp, bytes);
     await mkdir(folder, { recursive: true });
     const file = await openTemp(temp, 'wx');
     try {
@@ -35,7 +41,9 @@ export async function writeFileAtomic(
     } finally {
       await file.close();
     }
-    const written = overwrite ? await replace(temp, path) : await takeFreeName(temp, path);
+    const written = overwrite
+      ? await replace(temp, path)
+      : await takeFreeName(temp, path, (name) => beforeName?.(name, temp, bytes));
     await syncFolder(folder, written);
     return written;
   } catch (error) {
@@ -50,10 +58,11 @@ async function replace(temp: string, path: string): Promise<string> {
   return path;
 }
 
-async function takeFreeName(temp: string, path: string): Promise<string> {
+async function takeFreeName(temp: string, path: string, beforeName: (name: string) => void): Promise<string> {
   const { dir, name, ext } = parse(path);
   for (let number = 1; number <= highestNumber; number++) {
     const candidate = number === 1 ? path : join(dir, `${name}-${number}${ext}`);
+    if (number > 1) beforeName(candidate);
     if (await claim(temp, candidate)) return candidate;
   }
   throw new ImpastoError(

@@ -1,0 +1,68 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { ImpastoError } from '../../../contract/errors.ts';
+
+/** One step of the schema, in a file of its own that is never changed once it was released. */
+export interface Migration {
+  /** From 1, without gaps. */
+  version: number;
+  name: string;
+  sql: string;
+}
+
+/** Says that the file is a queue of Impasto: "IMPQ" (sqlite.org/pragma.html#pragma_application_id). */
+export const applicationId = 0x494d5051;
+
+/**
+ * Brings a database to the newest schema, each migration in a transaction of its own.
+ * @throws ImpastoError `DATABASE_NEWER` where a newer Impasto made it, `DATABASE_DAMAGED` where it is another program's;
+ *   it is untouched then
+ */
+export function migrate(database: DatabaseSync, migrations: readonly Migration[], path: string): void {
+  const newest = migrations.length;
+  migrations.forEach(({ version }, index) => {
+    if (version !== index + 1) throw new Error(`migration ${version} is not number ${index + 1}`);
+  });
+  assertOurs(database, path);
+  assertKnown(schemaVersion(database), newest, path);
+  for (const { version, sql } of migrations) {
+    if (version <= schemaVersion(database)) continue;
+    database.exec('BEGIN IMMEDIATE');
+    try {
+      // Another process may have migrated while this one waited for the lock.
+      const current = schemaVersion(database);
+      assertKnown(current, newest, path);
+      if (current < version) {
+        database.exec(sql);
+        database.exec(`PRAGMA user_version = ${version}; PRAGMA application_id = ${applicationId};`);
+      }
+      database.exec('COMMIT');
+    } catch (thrown) {
+      if (database.isTransaction) database.exec('ROLLBACK');
+      throw thrown;
+    }
+  }
+}
+
+export function schemaVersion(database: DatabaseSync): number {
+  return Number(database.prepare('PRAGMA user_version').get()?.user_version);
+}
+
+function assertOurs(database: DatabaseSync, path: string): void {
+  const id = Number(database.prepare('PRAGMA application_id').get()?.application_id);
+  const tables = Number(database.prepare('SELECT count(*) AS n FROM sqlite_schema').get()?.n);
+  if (id === applicationId || (id === 0 && tables === 0)) return;
+  throw new ImpastoError(
+    'FILE_UNREADABLE',
+    `${path} is a database of another program, not a queue of Impasto.`,
+    'Choose another folder with --home or IMPASTO_HOME. The file is untouched.',
+  );
+}
+
+function assertKnown(version: number, newest: number, path: string): void {
+  if (version <= newest) return;
+  throw new ImpastoError(
+    'DATABASE_NEWER',
+    `The queue ${path} was made by a newer Impasto (schema ${version}; this one knows ${newest}).`,
+    'Update Impasto. The file is untouched.',
+  );
+}

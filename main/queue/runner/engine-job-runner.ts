@@ -1,0 +1,75 @@
+import { EngineClient, type EngineClientOptions } from '../../engine/process/engine-client.ts';
+import type { EngineExit } from '../../engine/process/engine-connection.ts';
+import type { JobHooks, JobRunner, RenderTask } from './job-runner.ts';
+
+export interface EngineJobRunnerOptions extends EngineClientOptions {
+  /** Steps between previews; 0: none. */
+  previewEvery?: number;
+  /** An engine process is there. */
+  onStart?: (pid: number | undefined) => void;
+}
+
+/** Draws with the engine, in its process. */
+export class EngineJobRunner implements JobRunner {
+  readonly #options: EngineJobRunnerOptions;
+  #client: EngineClient | undefined;
+  #lastExit: EngineExit | undefined;
+
+  constructor(options: EngineJobRunnerOptions = {}) {
+    this.#options = options;
+  }
+
+  async ready(): Promise<void> {
+    if (!this.#client) {
+      this.#client = await EngineClient.start(this.#options);
+      this.#client.on('exit', (exit) => {
+        this.#lastExit = exit;
+      });
+      this.#client.on('start', ({ pid }) => this.#options.onStart?.(pid));
+      this.#options.onStart?.(this.#client.pid);
+    } else if (this.#client.pid === undefined) {
+      // Any question starts the process again.
+      await this.#client.memory();
+    }
+  }
+
+  async run({ request }: RenderTask, hooks: JobHooks, signal: AbortSignal): Promise<void> {
+    await this.ready();
+    const client = this.#client as EngineClient;
+    const images = request.batch;
+    let rowsBefore = 0;
+    let elapsedBefore = 0;
+    // One picture a time: what its metadata is made of comes with the end of a render.
+    for (let index = 0; index < images; index += 1) {
+      const { images: drawn, ...summary } = await client.render(
+        { ...request, seed: request.seed + index, batch: 1 },
+        {
+          previewEvery: this.#options.previewEvery ?? 0,
+          onProgress: (progress) =>
+            hooks.onProgress({
+              ...progress,
+              image: index,
+              images,
+              unetRows: rowsBefore + progress.unetRows,
+              elapsed: elapsedBefore + progress.elapsed,
+            }),
+          onPreview: (preview) => hooks.onPreview({ ...preview, image: index }),
+          onWarning: (warning) => hooks.onWarning(warning),
+        },
+        signal,
+      );
+      rowsBefore += summary.unetRows;
+      elapsedBefore += Object.values(summary.timings).reduce((sum, time) => sum + time, 0);
+      for (const image of drawn) hooks.onImage(image, index, summary);
+    }
+  }
+
+  log(): string {
+    return this.#lastExit && !this.#lastExit.expected ? this.#lastExit.output : '';
+  }
+
+  async stop(): Promise<void> {
+    await this.#client?.stop();
+    this.#client = undefined;
+  }
+}
