@@ -1,9 +1,8 @@
 import { randomInt } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import type { RenderSummary } from '../../contract/engine.ts';
-import { exportFormats, parseExportOptions } from '../../contract/export.ts';
 import { parseRequest } from '../../contract/parse.ts';
 import type { RenderRequest, RenderRequestInput } from '../../contract/request.ts';
 import { autoV2 } from '../../models/checkpoint/hash.ts';
@@ -14,6 +13,7 @@ import { EngineClient } from '../engine/process/engine-client.ts';
 import { exportImage } from '../library/export/export-image.ts';
 import { requestFromPicture } from '../library/metadata/read-metadata.ts';
 import { createOutput, type Output } from './output.ts';
+import { addOutputFlags, outputFromFlags } from './output-flags.ts';
 import { ProgressBar } from './progress.ts';
 import { addRequestFlags, requestFromFlags } from './request-flags.ts';
 
@@ -22,26 +22,13 @@ export function drawCommand(): Command {
     .description('draw a prompt and write the pictures')
     .argument('[prompt]', 'what to draw')
     .option('--like <picture>', "take every setting from a picture's metadata; flags given here override it")
-    .option('--out <folder>', 'folder to write to', 'pictures')
-    .option('--name <template>', 'file name without its extension', '{date}-{seed}-{prompt}')
-    .addOption(new Option('--format <format>', 'file format').choices([...exportFormats]).default('png'))
-    .addOption(new Option('--bit-depth <bits>', 'bits a channel').choices(['8', '16']).default('8'))
-    .option('--quality <1-100>', 'JPEG, WebP and AVIF quality', '92')
-    .option('--no-metadata', 'leave prompt and settings out of the file')
     .option('--json', 'speak in JSON lines', false);
-  return addRequestFlags(command).action(draw);
+  return addRequestFlags(addOutputFlags(command, 'pictures')).action(draw);
 }
 
 async function draw(prompt: string | undefined, options: Record<string, unknown>): Promise<void> {
   const output = createOutput(options.json === true);
-  const exportOptions = parseExportOptions({
-    folder: resolve(String(options.out)),
-    name: String(options.name),
-    format: options.format as (typeof exportFormats)[number],
-    bitDepth: options.bitDepth === '16' ? 16 : 8,
-    quality: Number(options.quality),
-    metadata: options.metadata !== false,
-  });
+  const exportOptions = outputFromFlags(options);
   const request = await requestOf(prompt, options);
   const cancel = cancelOnInterrupt(output);
   const client = await EngineClient.start();
@@ -78,7 +65,7 @@ async function draw(prompt: string | undefined, options: Record<string, unknown>
 }
 
 /** The request: a picture's own where `--like` is given, else the model's preset; then the flags over it. */
-async function requestOf(prompt: string | undefined, options: Record<string, unknown>): Promise<RenderRequest> {
+export async function requestOf(prompt: string | undefined, options: Record<string, unknown>): Promise<RenderRequest> {
   const like =
     typeof options.like === 'string'
       ? await requestFromPicture(options.like, (warning) => createOutput(options.json === true).warning(warning))

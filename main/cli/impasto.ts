@@ -5,6 +5,7 @@ import { devicesCommand } from './devices.ts';
 import { drawCommand } from './draw.ts';
 import { inspectCommand } from './inspect.ts';
 import { reportError } from './output.ts';
+import { queueCommand } from './queue.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
   version: string;
@@ -15,7 +16,8 @@ const program = new Command('impasto')
   .version(version)
   .addCommand(drawCommand())
   .addCommand(inspectCommand())
-  .addCommand(devicesCommand());
+  .addCommand(devicesCommand())
+  .addCommand(queueCommand());
 
 try {
   await program.parseAsync();

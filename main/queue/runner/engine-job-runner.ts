@@ -7,6 +7,8 @@ export interface EngineJobRunnerOptions extends EngineClientOptions {
   previewEvery?: number;
   /** An engine process is there. */
   onStart?: (pid: number | undefined) => void;
+  /** An engine process has ended, expected or not. */
+  onExit?: (exit: EngineExit) => void;
 }
 
 /** Draws with the engine, in its process. */
@@ -19,11 +21,18 @@ export class EngineJobRunner implements JobRunner {
     this.#options = options;
   }
 
+  /** The engine, for questions beside the jobs. @throws ImpastoError where it cannot start */
+  async client(): Promise<EngineClient> {
+    await this.ready();
+    return this.#client as EngineClient;
+  }
+
   async ready(): Promise<void> {
     if (!this.#client) {
       this.#client = await EngineClient.start(this.#options);
       this.#client.on('exit', (exit) => {
         this.#lastExit = exit;
+        this.#options.onExit?.(exit);
       });
       this.#client.on('start', ({ pid }) => this.#options.onStart?.(pid));
       this.#options.onStart?.(this.#client.pid);

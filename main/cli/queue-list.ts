@@ -1,0 +1,72 @@
+import { Command, Option } from 'commander';
+import { type Job, type JobState, jobStates, waitingStates } from '../../contract/queue.ts';
+import { createOutput } from './output.ts';
+import { jobIds, openQueue, tellState } from './queue.ts';
+
+export function listCommand(): Command {
+  return new Command('list')
+    .description('list jobs in the order in which they will be drawn')
+    .addOption(new Option('--state <state...>', 'only jobs in these states').choices([...jobStates]))
+    .option('--all', 'ended jobs too', false)
+    .option('--text <words>', 'only jobs whose prompt has these words')
+    .option('--limit <count>', 'at most so many', '50')
+    .option('--offset <count>', 'leave out so many first', '0')
+    .option('--home <folder>', "folder of Impasto's data")
+    .option('--json', 'speak in JSON lines', false)
+    .action(list);
+}
+
+function list(options: Record<string, unknown>): void {
+  const output = createOutput(options.json === true);
+  const queue = openQueue(options);
+  try {
+    const states = (options.state as JobState[] | undefined) ?? (options.all === true ? [...jobStates] : waiting);
+    const { jobs, total } = queue.list({
+      states,
+      limit: Number(options.limit),
+      offset: Number(options.offset),
+      ...(typeof options.text === 'string' ? { text: options.text } : {}),
+    });
+    for (const job of jobs) {
+      output.event({ type: 'job', job });
+      output.line(describe(job));
+      if (job.note) output.line(`        ${job.note}`);
+    }
+    if (total > jobs.length) output.line(`${jobs.length} of ${total} shown (--limit, --offset)`);
+    tellState(queue, output);
+  } finally {
+    queue.close();
+  }
+}
+
+const waiting: JobState[] = [...waitingStates, 'failed', 'set-aside'];
+
+/** A job in one line. */
+export function describe(job: Job): string {
+  const { id, state, request, pictures, wanted, kind } = job;
+  const prompt = kind === 'sheet' ? 'the sheet of a grid' : request.prompt || '(no prompt)';
+  const shown = prompt.length > 60 ? `${prompt.slice(0, 59)}…` : prompt;
+  const size = request.width && request.height ? ` ${request.width}x${request.height}` : '';
+  const done = wanted > 1 ? ` ${pictures.length}/${wanted}` : '';
+  return `${String(id).padStart(6)}  ${state.padEnd(9)}${done} ${shown} (seed ${request.seed}, ${request.steps} steps${size})`;
+}
+
+export function logCommand(): Command {
+  return new Command('log')
+    .description('what the engine last wrote before it died over a job')
+    .argument('<id>', 'id of the job')
+    .option('--home <folder>', "folder of Impasto's data")
+    .option('--json', 'speak in JSON lines', false)
+    .action((id: string, options: Record<string, unknown>) => {
+      const output = createOutput(options.json === true);
+      const queue = openQueue(options);
+      try {
+        const [job] = jobIds([id]) as [number];
+        const log = queue.log(job);
+        output.event({ type: 'log', id: job, log });
+        for (const line of log.trimEnd().split('\n')) output.line(line);
+      } finally {
+        queue.close();
+      }
+    });
+}

@@ -1,0 +1,103 @@
+import { Command } from 'commander';
+import { ImpastoError } from '../../contract/errors.ts';
+import type { Job } from '../../contract/queue.ts';
+import { libraryWriter } from '../handlers/library-writer.ts';
+import { EngineJobRunner } from '../queue/runner/engine-job-runner.ts';
+import { QueueRunner } from '../queue/runner/queue-runner.ts';
+import { createOutput, type Output } from './output.ts';
+import { ProgressBar } from './progress.ts';
+import { openQueue, tellState } from './queue.ts';
+import { describe } from './queue-list.ts';
+
+export function runCommand(): Command {
+  return new Command('run')
+    .description('draw what is in the queue, until it is empty')
+    .option('--watch', 'then wait for more', false)
+    .option('--resume', 'resume the queue where it is paused', false)
+    .option('--home <folder>', "folder of Impasto's data")
+    .option('--json', 'speak in JSON lines', false)
+    .action(run);
+}
+
+async function run(options: Record<string, unknown>): Promise<void> {
+  const output = createOutput(options.json === true);
+  const queue = openQueue(options);
+  const bars = output.json ? null : new QueueBars(output);
+  const jobs = new EngineJobRunner({ onStart: (pid) => output.event({ type: 'engine', pid }) });
+  const runner = new QueueRunner({
+    queue,
+    jobs,
+    writer: libraryWriter,
+    name: 'cli',
+    onJob: (job, event) => {
+      output.event({ type: event === 'start' ? 'started' : 'ended', job });
+      bars?.job(job, event);
+    },
+  });
+  const forget = queue.on((event) => {
+    if (event.type === 'progress') bars?.progress(event.progress);
+    if (event.type === 'progress' || event.type === 'picture') output.event({ ...event });
+    if (event.type === 'picture') bars?.line(event.picture.path);
+  });
+  let interrupted = false;
+  const interrupt = () => {
+    if (interrupted) process.exit(130);
+    interrupted = true;
+    bars?.line('stopping after this step; again to stop at once');
+    void runner.stop();
+  };
+  process.on('SIGINT', interrupt);
+  process.on('SIGTERM', interrupt);
+  try {
+    if (options.resume === true) queue.resume();
+    refuseWherePaused(queue.state(), options.watch === true);
+    tellState(queue, output);
+    await runner.run({ untilEmpty: options.watch !== true });
+  } finally {
+    forget();
+    bars?.stop();
+    await runner.stop();
+    process.off('SIGINT', interrupt);
+    process.off('SIGTERM', interrupt);
+    tellState(queue, output);
+    queue.close();
+  }
+}
+
+function refuseWherePaused({ paused, reason }: { paused: boolean; reason: string }, watch: boolean): void {
+  if (!paused || watch) return;
+  throw new ImpastoError('JOB_STATE', `The queue is paused: ${reason}`, 'Resume it: impasto queue run --resume.');
+}
+
+/** A line a job, and under it the bar of what is drawn. */
+class QueueBars {
+  readonly #output: Output;
+  #bar: ProgressBar | null = null;
+
+  constructor(output: Output) {
+    this.#output = output;
+  }
+
+  job(job: Job, event: 'start' | 'end'): void {
+    this.stop();
+    if (event === 'start') {
+      this.#output.line(describe(job));
+      this.#bar = new ProgressBar();
+    } else if (job.note) {
+      this.#output.line(`        ${job.note}`);
+    }
+  }
+
+  progress(progress: Parameters<ProgressBar['update']>[0]): void {
+    this.#bar?.update(progress);
+  }
+
+  line(text: string): void {
+    this.#output.line(text);
+  }
+
+  stop(): void {
+    this.#bar?.stop();
+    this.#bar = null;
+  }
+}
