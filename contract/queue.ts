@@ -187,7 +187,7 @@ export const queueInputs = {
     group: z.number().int().optional(),
     /** Words that the prompt holds. */
     text: z.string().max(1000).optional(),
-    /** `queue`: as they will be drawn; `newest`: the last ended first. */
+    /** `queue`: as they will be drawn, ended ones after them; `newest`: the last ended first, those not ended last. */
     order: z.enum(['queue', 'newest']).default('queue'),
     offset: z.number().int().min(0).default(0),
     limit: z.number().int().min(1).max(1000).default(100),

@@ -102,7 +102,7 @@ describe('the queue', () => {
     expect(prompts({ text: 'cat red' })).toEqual(['a red cat']);
     expect(prompts({ text: "% o'clock" })).toEqual(["100% of o'clock"]);
     expect(queue.list({ limit: 2, offset: 1 })).toMatchObject({ total: 5, jobs: [{ id: ids[1] }, { id: ids[2] }] });
-    expect(prompts({ order: 'newest', limit: 5 }).at(-1)).toBe('a bird');
+    expect(prompts({ order: 'newest', limit: 1 })).toEqual(['a bird']);
   });
 
   it('says JOB_NOT_FOUND for a job that is not there, and changes none of the others', () => {
@@ -151,10 +151,9 @@ describe('the queue', () => {
         .all()
         .map(({ detail }) => String(detail))
         .join('; ');
-    const next = "SELECT id FROM jobs WHERE ended IS NULL AND state = 'queued' ORDER BY position, id LIMIT 1";
-    expect(plan(next)).toMatch(/USING (COVERING )?INDEX jobs_(waiting|by_state)/);
-    expect(plan(next)).not.toContain('TEMP B-TREE');
-    expect(plan('SELECT max(position) FROM jobs WHERE ended IS NULL')).toContain('jobs_waiting');
+    const page = 'SELECT id FROM jobs WHERE TRUE ORDER BY (ended IS NOT NULL), position, id LIMIT 100 OFFSET 5000';
+    expect(plan(page)).toContain('USING COVERING INDEX jobs_in_order');
+    expect(plan(page)).not.toContain('TEMP B-TREE');
     database.close();
   });
 });

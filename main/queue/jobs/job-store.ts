@@ -62,11 +62,12 @@ export class JobStore {
       const positions = positionsAt(this.#database, place, jobs.length, new Set());
       return jobs.map(({ kind = 'render', request, output, origin = {}, group }, index) => {
         const { id } = this.#database.run(
-          `INSERT INTO jobs (kind, group_id, position, state, request, output, origin, wanted, created)
-           VALUES (?, ?, ?, 'queued', ?, ?, ?, ?, ?)`,
+          `INSERT INTO jobs (kind, group_id, position, state, words, request, output, origin, wanted, created)
+           VALUES (?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?)`,
           kind,
           group ?? null,
           positions[index] as number,
+          searchWords(request),
           JSON.stringify(request),
           JSON.stringify(output),
           JSON.stringify(origin),
@@ -123,22 +124,20 @@ export class JobStore {
       values.push(group);
     }
     for (const word of text?.split(/\s+/).filter(Boolean) ?? []) {
-      where.push("instr(lower(request ->> '$.prompt'), lower(?)) > 0");
-      values.push(word);
+      where.push('instr(words, ?) > 0');
+      values.push(word.toLowerCase());
     }
     const condition = where.join(' AND ');
     const total = Number(this.#database.get(`SELECT count(*) AS n FROM jobs WHERE ${condition}`, ...values)?.n);
-    const sorted =
-      order === 'queue'
-        ? '(ended IS NOT NULL), position, id'
-        : '(ended IS NULL) DESC, coalesce(ended, 0) DESC, position, id DESC';
-    const rows = this.#database.all(
-      `SELECT ${jobColumns} FROM jobs WHERE ${condition} ORDER BY ${sorted} LIMIT ? OFFSET ?`,
+    const sorted = order === 'queue' ? '(ended IS NOT NULL), position, id' : 'ended DESC, id DESC';
+    // The page is found in an index alone; whole rows are read for its own jobs only.
+    const page = this.#database.all(
+      `SELECT id FROM jobs WHERE ${condition} ORDER BY ${sorted} LIMIT ? OFFSET ?`,
       ...values,
       limit,
       offset,
     );
-    return { jobs: this.#withPictures(rows), total };
+    return { jobs: this.many(page.map((row) => Number(row.id))), total };
   }
 
   counts(): Record<JobState, number> {
@@ -206,7 +205,8 @@ export class JobStore {
         const origin: JobOrigin = { ...(cell ? { cell } : {}), ...(csvRow === undefined ? {} : { csvRow }) };
         this.#database.run('DELETE FROM checkpoints WHERE job_id = ?', id);
         this.#database.run(
-          'UPDATE jobs SET request = ?, wanted = ?, origin = ?, reduced = 0, engine_deaths = 0, progress = NULL WHERE id = ?',
+          'UPDATE jobs SET words = ?, request = ?, wanted = ?, origin = ?, reduced = 0, engine_deaths = 0, progress = NULL WHERE id = ?',
+          searchWords(change.request),
           JSON.stringify(change.request),
           change.request.batch,
           JSON.stringify(origin),
@@ -404,6 +404,10 @@ export class JobStore {
     for (const row of found) pictures.get(Number(row.job_id))?.push(toPicture(row));
     return rows.map((row) => toJob(row, pictures.get(Number(row.id)) ?? []));
   }
+}
+
+function searchWords(request: RenderRequest): string {
+  return request.prompt.toLowerCase();
 }
 
 export function cancelledNote(kept: number): string {

@@ -140,7 +140,7 @@ export class Leases {
   #next(): Pick<Job, 'id' | 'kind'> | null {
     // A sheet waits until every picture of its grid is drawn, or will not be.
     const row = this.#database.get(
-      `SELECT id, kind FROM jobs WHERE ended IS NULL AND state = 'queued' AND (
+      `SELECT id, kind FROM jobs INDEXED BY jobs_waiting WHERE ended IS NULL AND state = 'queued' AND (
          kind = 'render' OR NOT EXISTS (
            SELECT 1 FROM jobs AS other
            WHERE other.group_id = jobs.group_id AND other.kind = 'render' AND other.ended IS NULL

@@ -10,7 +10,8 @@ import { jobNotFound } from './job-errors.ts';
 /** Distance between two jobs added one after the other; room for 20 moves into the same gap. */
 const gap = 2 ** 20;
 
-const waiting = 'FROM jobs WHERE ended IS NULL';
+// Named, since the planner cannot know that all but a few rows may have ended, or none.
+const waiting = 'FROM jobs INDEXED BY jobs_waiting WHERE ended IS NULL';
 
 /**
  * Positions for `count` jobs, ascending. To be called in the transaction that uses them, with the jobs that are being
@@ -23,7 +24,7 @@ export function positionsAt(database: Database, place: Place, count: number, mov
   if (place === 'end') return Array.from({ length: count }, (_, index) => last + gap * (index + 1));
   if (place === 'front') return Array.from({ length: count }, (_, index) => first - gap * (count - index));
   const anchor = 'before' in place ? place.before : place.after;
-  const at = database.get(`SELECT position ${waiting} AND id = ?`, anchor)?.position;
+  const at = database.get('SELECT position FROM jobs WHERE id = ? AND ended IS NULL', anchor)?.position;
   if (at === undefined) throw jobNotFound(anchor);
   const position = Number(at);
   if ('before' in place) {

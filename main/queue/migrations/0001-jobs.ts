@@ -37,6 +37,8 @@ export const jobs: Migration = {
       position INTEGER NOT NULL,
       state TEXT NOT NULL
         CHECK (state IN ('queued', 'running', 'paused', 'done', 'failed', 'cancelled', 'set-aside')),
+      -- The prompt in small letters, for search; before the long columns, so that a search does not read them.
+      words TEXT NOT NULL,
       request TEXT NOT NULL CHECK (json_valid(request)),
       output TEXT NOT NULL CHECK (json_valid(output)),
       origin TEXT NOT NULL CHECK (json_valid(origin)),
@@ -59,9 +61,9 @@ export const jobs: Migration = {
       CHECK (asked IS NULL OR state = 'running'),
       CHECK ((ended IS NOT NULL) = (state IN ('done', 'failed', 'cancelled', 'set-aside')))
     ) STRICT;
-    CREATE INDEX jobs_waiting ON jobs (position, id) WHERE ended IS NULL;
-    CREATE INDEX jobs_by_state ON jobs (state, position, id);
-    CREATE INDEX jobs_ended ON jobs (ended, id) WHERE ended IS NOT NULL;
+    CREATE INDEX jobs_waiting ON jobs (position, id, state) WHERE ended IS NULL;
+    CREATE INDEX jobs_in_order ON jobs ((ended IS NOT NULL), position, id, state);
+    CREATE INDEX jobs_newest ON jobs (ended DESC, id DESC, state);
     CREATE INDEX jobs_by_group ON jobs (group_id) WHERE group_id IS NOT NULL;
     CREATE INDEX jobs_by_runner ON jobs (runner) WHERE runner IS NOT NULL;
 
