@@ -102,8 +102,37 @@ export interface RenderResult extends RenderSummary {
   images: RenderedImage[];
 }
 
+/** When half-drawn pictures are saved. */
+export interface CheckpointPolicy {
+  /** Milliseconds: only pictures that take longer than this to sample. */
+  after: number;
+  /** Milliseconds between two checkpoints of a picture. */
+  every: number;
+}
+
+/** What is to be kept of a half-drawn picture, in addition to its earlier checkpoints. */
+export interface PictureCheckpoint {
+  image: number;
+  /** UNet calls done and how many there are. */
+  step: number;
+  steps: number;
+  /** What the UNet predicted, guidance applied, at each call since the last checkpoint: the latent's size each. */
+  predictions: Float32Array[];
+}
+
+export interface RenderCommand {
+  type: 'render';
+  id: number;
+  request: RenderRequest;
+  previewEvery: number;
+  /** Omitted: nothing is saved on the way. */
+  checkpoints?: CheckpointPolicy;
+  /** The predictions of all checkpoints of the first picture: it goes on from there. */
+  resume?: Float32Array[];
+}
+
 export type EngineCommand =
-  | { type: 'render'; id: number; request: RenderRequest; previewEvery: number }
+  | RenderCommand
   | { type: 'cancel'; id: number }
   | { type: 'devices'; id: number }
   | { type: 'memory'; id: number }
@@ -116,6 +145,7 @@ export type EngineMessage =
   | { type: 'failed'; error: ErrorRecord }
   | { type: 'progress'; id: number; progress: ProgressEvent }
   | { type: 'preview'; id: number; preview: PreviewEvent }
+  | { type: 'checkpoint'; id: number; checkpoint: PictureCheckpoint }
   | { type: 'image'; id: number; index: number; image: RenderedImage }
   | { type: 'warning'; id: number; warning: EngineWarning }
   | { type: 'done'; id: number; summary: RenderSummary }

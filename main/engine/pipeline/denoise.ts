@@ -22,6 +22,10 @@ export interface DenoiseOptions {
   steps: number;
   inpaint: Inpaint | null;
   drawNoise: DrawNoise;
+  /** What the first UNet calls are known to predict: they are not computed again. */
+  replay?: readonly Float32Array[];
+  /** Hears what each call that was computed predicted. */
+  onPrediction?: (prediction: Float32Array) => void;
   /** Called after each UNet call with the latent so far; it may throw to stop. */
   onStep: (call: number, latent: Float32Array) => Promise<void>;
 }
@@ -40,7 +44,9 @@ export async function denoise(start: Float32Array, shape: LatentShape, options: 
     const scaled = scheduler.scaleModelInput(latent, call);
     const input = inpaint?.kind === 'channels' ? joined(scaled, inpaint.mask, inpaint.maskedLatent) : scaled;
     const inputShape: LatentShape = [input.length / (height * width), height, width];
-    const prediction = await predict(input, inputShape, call, options);
+    const known = options.replay?.[call];
+    const prediction = known ?? (await predict(input, inputShape, call, options));
+    if (!known) options.onPrediction?.(prediction);
     if (unet.config.outChannels * height * width !== latent.length) throw channelMismatch(unet, shape);
     latent = scheduler.step(prediction, call, latent, drawNoise);
     if (inpaint?.kind === 'latent') latent = keepOutside(latent, inpaint, call, scheduler);

@@ -1,6 +1,8 @@
 import { setImmediate as yieldToEvents } from 'node:timers/promises';
 import type {
+  CheckpointPolicy,
   EngineWarning,
+  PictureCheckpoint,
   PreviewEvent,
   ProgressEvent,
   RenderedImage,
@@ -22,6 +24,7 @@ import { denoise, type Inpaint } from './denoise.ts';
 import { type InitPicture, loadInitPicture, type SizedRequest } from './init-picture.ts';
 import type { LatentPreviews } from './previews.ts';
 import { encodePrompts, type NamedEmbedding, type PromptConditioning } from './text-conditioning.ts';
+import { replayable, TrajectoryRecorder } from './trajectory.ts';
 
 export interface RenderHooks {
   onProgress?: (progress: ProgressEvent) => void;
@@ -31,6 +34,11 @@ export interface RenderHooks {
   onImage?: (image: RenderedImage, index: number) => void | Promise<void>;
   onWarning?: (warning: EngineWarning) => void;
   signal?: AbortSignal;
+  /** When to save half-drawn pictures; omitted: never. */
+  checkpoints?: CheckpointPolicy;
+  onCheckpoint?: (checkpoint: PictureCheckpoint) => void;
+  /** What was saved of the first picture. */
+  resume?: readonly Float32Array[];
 }
 
 /** What a render needs beside the request: the loaded model and what was decided for it. */
@@ -134,6 +142,14 @@ async function renderOne(
   }
   const { start, inpaint } = await prepare(request, scheduler, noise, context, index);
   await clock.start('sample', index, scheduler.timesteps.length);
+  const calls = scheduler.timesteps.length;
+  const replay = replayable(index === 0 ? hooks.resume : undefined, calls, size, context.warn);
+  const recorder =
+    hooks.checkpoints && hooks.onCheckpoint
+      ? new TrajectoryRecorder(calls, replay.length, hooks.checkpoints, (saved) =>
+          hooks.onCheckpoint?.({ image: index, ...saved }),
+        )
+      : null;
   const latent = await denoise(start, shape, {
     unet: model.unet,
     scheduler,
@@ -142,6 +158,8 @@ async function renderOne(
     steps,
     inpaint,
     drawNoise,
+    replay,
+    onPrediction: (prediction) => recorder?.record(prediction),
     onStep: async (call, current) => {
       const every = hooks.previewEvery ?? 0;
       if (every > 0 && (call + 1) % every === 0 && call + 1 < scheduler.timesteps.length && hooks.onPreview) {

@@ -80,7 +80,14 @@ export class EngineClient extends EventEmitter<EngineClientEvents> {
     try {
       return await this.#ask(
         connection,
-        { type: 'render', id, request, previewEvery: options.previewEvery ?? 0 },
+        {
+          type: 'render',
+          id,
+          request,
+          previewEvery: options.previewEvery ?? 0,
+          ...(options.checkpoints ? { checkpoints: options.checkpoints } : {}),
+          ...(options.resume ? { resume: options.resume } : {}),
+        },
         (message) => job.take(message),
         (error) => job.outcome(error),
       );
@@ -242,9 +249,10 @@ class RenderJob {
   }
 
   #tell(message: EngineMessage): void {
-    const { onProgress, onPreview, onImage, onWarning, keepImages = true } = this.#options;
+    const { onProgress, onPreview, onCheckpoint, onImage, onWarning, keepImages = true } = this.#options;
     if (message.type === 'progress') onProgress?.(message.progress);
     else if (message.type === 'preview') onPreview?.(message.preview);
+    else if (message.type === 'checkpoint') onCheckpoint?.(message.checkpoint);
     else if (message.type === 'warning') onWarning?.(message.warning);
     else if (message.type === 'image') {
       if (keepImages) this.#images[message.index] = message.image;

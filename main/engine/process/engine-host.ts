@@ -1,9 +1,7 @@
-import type { EngineCommand, EngineMessage } from '../../../contract/engine.ts';
+import type { EngineCommand, EngineMessage, RenderCommand } from '../../../contract/engine.ts';
 import { asImpastoError, ImpastoError } from '../../../contract/errors.ts';
 import type { EngineApi } from './engine-interface.ts';
 import { commandId, parseCommand } from './protocol.ts';
-
-type RenderCommand = Extract<EngineCommand, { type: 'render' }>;
 
 interface Job {
   id: number;
@@ -77,12 +75,15 @@ export class EngineHost {
     return done;
   }
 
-  async #render({ id, request, previewEvery }: RenderCommand, signal: AbortSignal): Promise<void> {
+  async #render({ id, request, previewEvery, checkpoints, resume }: RenderCommand, signal: AbortSignal): Promise<void> {
     const sent = new Set<number>();
     try {
       const { images, ...summary } = await this.#engine.render(request, {
         signal,
         previewEvery,
+        ...(checkpoints ? { checkpoints } : {}),
+        ...(resume ? { resume } : {}),
+        onCheckpoint: (checkpoint) => this.#send({ type: 'checkpoint', id, checkpoint }),
         onProgress: (progress) => this.#send({ type: 'progress', id, progress }),
         onPreview: (preview) => this.#send({ type: 'preview', id, preview }),
         onWarning: (warning) => this.#send({ type: 'warning', id, warning }),

@@ -1,8 +1,10 @@
 import type {
+  CheckpointPolicy,
   DeviceReport,
   EngineSettings,
   EngineWarning,
   MemoryReport,
+  PictureCheckpoint,
   PreviewEvent,
   ProgressEvent,
   RenderedImage,
@@ -19,6 +21,11 @@ export interface RenderHooks {
   /** A finished picture, as soon as it is. */
   onImage?: (image: RenderedImage, index: number) => void;
   onWarning?: (warning: EngineWarning) => void;
+  /** When to save half-drawn pictures; omitted: never. */
+  checkpoints?: CheckpointPolicy;
+  onCheckpoint?: (checkpoint: PictureCheckpoint) => void;
+  /** What was saved of the first picture: it goes on from there. */
+  resume?: Float32Array[];
 }
 
 /** What the engine process needs of an engine. */

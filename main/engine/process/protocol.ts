@@ -10,7 +10,14 @@ const id = z.number().int().min(1);
 
 const Command = z.discriminatedUnion('type', [
   // The request is checked by `parseRequest`, which says what is wrong in a person's words.
-  z.strictObject({ type: z.literal('render'), id, request: z.unknown(), previewEvery: z.number().int().min(0) }),
+  z.strictObject({
+    type: z.literal('render'),
+    id,
+    request: z.unknown(),
+    previewEvery: z.number().int().min(0),
+    checkpoints: z.strictObject({ after: z.number().min(0), every: z.number().min(0) }).exactOptional(),
+    resume: z.array(z.custom<Float32Array>((value) => value instanceof Float32Array)).exactOptional(),
+  }),
   z.strictObject({ type: z.literal('cancel'), id }),
   z.strictObject({ type: z.literal('devices'), id }),
   z.strictObject({ type: z.literal('memory'), id }),
@@ -61,6 +68,7 @@ const messageTypes: ReadonlySet<string> = new Set<EngineMessage['type']>([
   'failed',
   'progress',
   'preview',
+  'checkpoint',
   'image',
   'warning',
   'done',

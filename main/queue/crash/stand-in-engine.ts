@@ -2,7 +2,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { RenderedImage, RenderResult } from '../../../contract/engine.ts';
 import { ImpastoError } from '../../../contract/errors.ts';
 import type { RenderRequest } from '../../../contract/request.ts';
-import { nextTurn } from '../../engine/process/cancellation.ts';
 import type { EngineApi, RenderHooks } from '../../engine/process/engine-interface.ts';
 
 /**
@@ -37,7 +36,7 @@ export class Engine implements EngineApi {
       const seed = request.seed + image;
       for (let step = 1; step <= request.steps; step += 1) {
         await sleep(Number(process.env.STAND_IN_STEP ?? 5));
-        await nextTurn(hooks.signal);
+        if (hooks.signal?.aborted) throw new ImpastoError('CANCELLED', 'The job was cancelled.', 'Start it again.');
         if (step === 2 && (words.includes('dies') || words.includes(`dies-at-${seed}`))) {
           console.error('the stand-in dies as it was told to');
           process.kill(process.pid, 'SIGKILL');

@@ -11,6 +11,13 @@ export interface Checkpoint {
   parts: Uint8Array[];
 }
 
+/** A part that is added to a checkpoint. */
+export interface NewCheckpoint extends Omit<Checkpoint, 'parts'> {
+  part: Uint8Array;
+  /** It holds everything since the start of the picture: what was saved before is of no more use. */
+  anew: boolean;
+}
+
 /** What has been saved of half-drawn pictures. Parts are added, so that a save costs what is new alone. */
 export class Checkpoints {
   readonly #database: Database;
@@ -21,8 +28,9 @@ export class Checkpoints {
     this.#leases = leases;
   }
 
-  save(lease: Lease, { image, step, steps, part }: Omit<Checkpoint, 'parts'> & { part: Uint8Array }): void {
+  save(lease: Lease, { image, step, steps, part, anew }: NewCheckpoint): void {
     this.#leases.holding(lease, () => {
+      if (anew) this.clear(lease.job, image);
       this.#database.run(
         `INSERT INTO checkpoints (job_id, image, part, step, steps, state)
          SELECT ?1, ?2, count(*), ?3, ?4, ?5 FROM checkpoints WHERE job_id = ?1 AND image = ?2`,

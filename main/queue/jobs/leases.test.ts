@@ -133,8 +133,8 @@ describe('leases', () => {
     queue.leases.register('gone', 'app');
     const { lease } = queue.leases.claim('gone') ?? {};
     if (!lease) throw new Error('not claimed');
-    queue.checkpoints.save(lease, { image: 0, step: 4, steps: 20, part: Uint8Array.of(1, 2) });
-    queue.checkpoints.save(lease, { image: 0, step: 12, steps: 20, part: Uint8Array.of(3) });
+    queue.checkpoints.save(lease, { image: 0, step: 4, steps: 20, part: Uint8Array.of(1, 2), anew: true });
+    queue.checkpoints.save(lease, { image: 0, step: 12, steps: 20, part: Uint8Array.of(3), anew: false });
     pretend(folder, `UPDATE runners SET pid = ${deadPid}`);
     const next = openQueue(folder);
     expect(next.get(id).note).toBe(

@@ -1,15 +1,22 @@
+import type { CheckpointPolicy } from '../../../contract/engine.ts';
 import { EngineClient, type EngineClientOptions } from '../../engine/process/engine-client.ts';
 import type { EngineExit } from '../../engine/process/engine-connection.ts';
+import { decodeParts, encodePart } from './checkpoint-part.ts';
 import type { JobHooks, JobRunner, RenderTask } from './job-runner.ts';
 
 export interface EngineJobRunnerOptions extends EngineClientOptions {
   /** Steps between previews; 0: none. */
   previewEvery?: number;
+  /** When half-drawn pictures are saved; by default those that take more than a minute, every five seconds. */
+  checkpoints?: CheckpointPolicy;
   /** An engine process is there. */
   onStart?: (pid: number | undefined) => void;
   /** An engine process has ended, expected or not. */
   onExit?: (exit: EngineExit) => void;
 }
+
+/** A checkpoint every few steps of pictures that take longer than a minute. */
+const longJobs: CheckpointPolicy = { after: 60_000, every: 5_000 };
 
 /** Draws with the engine, in its process. */
 export class EngineJobRunner implements JobRunner {
@@ -42,7 +49,7 @@ export class EngineJobRunner implements JobRunner {
     }
   }
 
-  async run({ request }: RenderTask, hooks: JobHooks, signal: AbortSignal): Promise<void> {
+  async run({ request, checkpoint }: RenderTask, hooks: JobHooks, signal: AbortSignal): Promise<void> {
     await this.ready();
     const client = this.#client as EngineClient;
     const images = request.batch;
@@ -64,6 +71,16 @@ export class EngineJobRunner implements JobRunner {
             }),
           onPreview: (preview) => hooks.onPreview({ ...preview, image: index }),
           onWarning: (warning) => hooks.onWarning(warning),
+          checkpoints: this.#options.checkpoints ?? longJobs,
+          onCheckpoint: ({ step, steps, predictions }) =>
+            hooks.onCheckpoint({
+              image: index,
+              step,
+              steps,
+              part: encodePart(predictions),
+              anew: step === predictions.length,
+            }),
+          ...(checkpoint && checkpoint.image === index ? { resume: decodeParts(checkpoint.parts) } : {}),
         },
         signal,
       );

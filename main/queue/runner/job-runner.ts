@@ -6,7 +6,7 @@ import type {
   RenderSummary,
 } from '../../../contract/engine.ts';
 import type { RenderRequest } from '../../../contract/request.ts';
-import type { Checkpoint } from '../jobs/checkpoints.ts';
+import type { Checkpoint, NewCheckpoint } from '../jobs/checkpoints.ts';
 
 /** Pictures of a batch that follow each other. */
 export interface RenderTask {
@@ -24,7 +24,7 @@ export interface JobHooks {
   /** A finished picture, with what its metadata is made of. */
   onImage(image: RenderedImage, index: number, summary: RenderSummary): void;
   /** What is to be kept of a half-drawn picture, in addition to what was given before. */
-  onCheckpoint(checkpoint: Omit<Checkpoint, 'parts'> & { part: Uint8Array }): void;
+  onCheckpoint(checkpoint: NewCheckpoint): void;
 }
 
 /** What draws. */
