@@ -39,6 +39,7 @@ async function run(options: Record<string, unknown>): Promise<void> {
     if (event.type === 'progress' || event.type === 'picture') output.event({ ...event });
     if (event.type === 'picture') bars?.line(event.picture.path);
   });
+  let began = false;
   let interrupted = false;
   const interrupt = () => {
     if (interrupted) process.exit(130);
@@ -52,6 +53,7 @@ async function run(options: Record<string, unknown>): Promise<void> {
     if (options.resume === true) queue.resume();
     refuseWherePaused(queue.state(), options.watch === true);
     tellState(queue, output);
+    began = true;
     await runner.run({ untilEmpty: options.watch !== true });
   } finally {
     forget();
@@ -59,7 +61,7 @@ async function run(options: Record<string, unknown>): Promise<void> {
     await runner.stop();
     process.off('SIGINT', interrupt);
     process.off('SIGTERM', interrupt);
-    tellState(queue, output);
+    if (began) tellState(queue, output);
     queue.close();
   }
 }

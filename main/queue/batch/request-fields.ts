@@ -106,7 +106,10 @@ export function withFields(request: RenderRequest, fields: Iterable<readonly [st
 
 function unknownField(path: string): ImpastoError {
   const name = path.split('.').at(-1)?.toLowerCase() ?? '';
-  const near = fieldPaths().filter((known) => known.toLowerCase().includes(name) || name.includes(known.toLowerCase()));
+  const lastPart = (known: string) => known.split('.').at(-1)?.toLowerCase() ?? '';
+  const same = fieldPaths().filter((known) => lastPart(known) === name);
+  const alike = fieldPaths().filter((known) => name.length > 2 && lastPart(known).includes(name));
+  const near = same.length > 0 ? same : alike;
   const known = near.length > 0 ? near : fieldPaths();
   return new ImpastoError(
     'REQUEST_INVALID',
