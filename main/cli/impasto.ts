@@ -19,6 +19,9 @@ const program = new Command('impasto')
   .addCommand(devicesCommand())
   .addCommand(queueCommand());
 
+// A reader that has seen enough, such as head, is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+
 try {
   await program.parseAsync();
 } catch (thrown) {

@@ -30,6 +30,11 @@ describe('a batch', () => {
       { request: { prompt: 'a cat, sitting', seed: 1, steps: 7, guidance: { scale: 7.5 } }, origin: { csvRow: 1 } },
       { request: { prompt: 'a dog', seed: 9, steps: 7, guidance: { scale: 3.5 } }, origin: { csvRow: 2 } },
     ]);
+    writeFileSync(path, 'init.path,init.strength\nphotos/a.png,0.3\n');
+    expect((await expand({ csv: { path } }))[0]?.request.init).toEqual({
+      path: join(folder, 'photos', 'a.png'),
+      strength: 0.3,
+    });
     for (const [text, message] of [
       ['prompt,sede\na,1\n', 'no field "sede"'],
       ['prompt,steps\na,1\nb,many\n', 'Line 3'],

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { ImpastoError } from '../../../contract/errors.ts';
 import type { Batch, JobOrigin } from '../../../contract/queue.ts';
 import type { RenderRequest } from '../../../contract/request.ts';
@@ -78,7 +79,11 @@ function fromTable(request: RenderRequest, path: string): ExpandedJob[] {
       return cell.trim() === '' ? [] : [[field, cell] as const];
     });
     try {
-      const values = given.map(([field, cell]) => [field, fieldValue(field, cell)] as const);
+      // A file is named from where the table lies: a window has no folder that a person would call the current one.
+      const values = given.map(([field, cell]) => {
+        const value = fieldValue(field, cell);
+        return [field, field.endsWith('.path') ? resolve(dirname(path), cell.trim()) : value] as const;
+      });
       return { request: withFields(request, values), origin: { csvRow: index + 1 } };
     } catch (thrown) {
       if (!(thrown instanceof ImpastoError)) throw thrown;

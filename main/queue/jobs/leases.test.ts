@@ -107,9 +107,25 @@ describe('leases', () => {
     queue.leases.claim('gone');
     pretend(folder, `UPDATE runners SET pid = ${deadPid}`);
     queue.leases.register('alive', 'cli');
-    expect(queue.recovery.recover('alive')).toHaveLength(1);
+    expect(queue.recovery.recover({ id: 'alive', hasDrawn: true })).toHaveLength(1);
     expect(queue.state()).toMatchObject({ paused: false });
     expect(queue.leases.claim('alive')?.job.note).toContain('it starts again');
+  });
+
+  it('a process id that another program has by now is found out when the lease is over, and the queue pauses', () => {
+    const folder = temporaryFolder();
+    let now = 1_000_000;
+    const queue = openQueue(folder, () => now);
+    const [id] = addPrompts(queue, ['a']) as [number];
+    queue.leases.register('gone', 'app');
+    queue.leases.claim('gone');
+    const next = openQueue(folder, () => now);
+    next.leases.register('next', 'app');
+    expect(next.recovery.recover({ id: 'next', hasDrawn: false })).toEqual([]);
+    now += leaseTime + 1;
+    next.leases.beat('next');
+    expect(next.recovery.recover({ id: 'next', hasDrawn: false })).toMatchObject([{ job: id }]);
+    expect(next.state()).toMatchObject({ paused: true, cause: 'crash' });
   });
 
   it('what was asked of a job whose process is gone is done', () => {

@@ -30,18 +30,17 @@ export class Recovery {
   /**
    * Puts the jobs of runners that are gone back into the queue, with what they have drawn; and pauses the queue, saying
    * why, so that what brought the program down is not at once begun again.
-   * @param drawing the runner that is drawing in this process: while one is at work the queue goes on
+   * @param self the runner of this process, if it has one: while it or another is at work the queue goes on
    */
-  recover(drawing: string | null): Recovered[] {
+  recover(self: { id: string; hasDrawn: boolean } | null): Recovered[] {
     // Most often there is nothing to do, and then no lock is taken.
     if (this.#leases.dead().length === 0) return [];
     return this.#database.transaction(() => {
       const dead = this.#leases.dead();
       const recovered = dead.flatMap((runner) => this.#takeBack(runner));
-      const alive = this.#leases.all().filter(({ id }) => !dead.some((runner) => runner.id === id));
       for (const { id } of dead) this.#leases.leave(id);
-      const others = drawing !== null || alive.length > 0;
-      if (recovered.length > 0 && !others && !this.#store.pauseState().paused) {
+      const atWork = self?.hasDrawn || this.#leases.all().some(({ id }) => id !== self?.id);
+      if (recovered.length > 0 && !atWork && !this.#store.pauseState().paused) {
         this.#store.setPause('crash', recovered.map(({ job, note }) => `Job ${job}: ${note}`).join('\n'));
       }
       return recovered;

@@ -95,12 +95,16 @@ describe('a runner', () => {
     const { queue, start, add, files, pids } = studio(10);
     const id = add('a batch', { seed: 40, batch: 4, steps: 4 });
     const runner = start();
-    void runner.run({ untilEmpty: true });
-    await until(queue, () => queue.get(id).pictures.length === 2);
-    process.kill(pids[0] as number, 'SIGKILL');
-    await until(queue, () => queue.get(id).note !== '');
-    expect(queue.get(id).note).toMatch(/^The engine died: it goes on with picture [34] of 4, which starts again\./);
-    await runner.run();
+    const notes: string[] = [];
+    queue.on((event) => {
+      notes.push(queue.get(id).note);
+      if (event.type !== 'progress' || event.progress.image !== 2 || event.progress.step !== 2) return;
+      if (pids.length === 1) process.kill(pids[0] as number, 'SIGKILL');
+    });
+    await runner.run({ untilEmpty: true });
+    expect(notes).toContainEqual(
+      expect.stringMatching(/^The engine died: it goes on with picture 3 of 4, which starts again\./),
+    );
     expect(queue.get(id)).toMatchObject({ state: 'done', attempts: 2, engineDeaths: 0 });
     expect(files()).toEqual(['40.png', '41.png', '42.png', '43.png']);
   });

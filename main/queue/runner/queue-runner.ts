@@ -30,7 +30,7 @@ export class QueueRunner {
   #id = randomUUID() as string;
   #attempt: JobAttempt | null = null;
   #stopping = false;
-  #drawing: string | null = null;
+  #hasDrawn = false;
   #loop: Promise<void> | null = null;
   /** Something has changed since the last look for work. */
   #changed = false;
@@ -97,7 +97,7 @@ export class QueueRunner {
     const claimed = queue.leases.claim(this.#id);
     // Another process was faster, or somebody paused meanwhile.
     if (!claimed) return true;
-    this.#drawing = this.#id;
+    this.#hasDrawn = true;
     queue.tell([claimed.job.id]);
     this.#options.onJob?.(claimed.job, 'start');
     this.#attempt = new JobAttempt(this.#options, claimed);
@@ -128,7 +128,7 @@ export class QueueRunner {
         this.#queue.leases.register(this.#id, this.#options.name);
       }
       this.#attempt?.saveProgress();
-      const recovered = this.#queue.recovery.recover(this.#drawing);
+      const recovered = this.#queue.recovery.recover({ id: this.#id, hasDrawn: this.#hasDrawn });
       if (recovered.length > 0) {
         this.#queue.tell(recovered.map(({ job }) => job));
         this.#queue.tellState();
