@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ExportOptions } from './export.ts';
 import { ErrorInfo, Job, JobId, JobList, QueueState, queueInputs } from './queue.ts';
-import { maxPromptLength, ProviderName, RenderRequest } from './request.ts';
+import { maxPromptLength, PredictionType, ProviderName, RenderRequest } from './request.ts';
 import { Settings, SettingsChange } from './settings.ts';
 import { UploadId } from './uploads.ts';
 
@@ -42,6 +42,27 @@ const MemoryReport = z.object({
   sessions: z.number(),
   budget: z.number(),
   live: z.array(z.object({ name: z.string(), bytes: z.number() })),
+});
+
+const ModelFacts = z.object({
+  path: z.string(),
+  layout: z.enum(['single-file', 'diffusers', 'onnx']),
+  family: z.enum(['sd1', 'sd2', 'sdxl']),
+  variant: z.enum(['base', 'inpaint', 'lcm', 'turbo']),
+  /** Parameters of each part that is there. */
+  parameters: z.record(z.string(), z.number()),
+  dtype: z.string(),
+  predictionType: PredictionType,
+  /** Pixels of the side that it was trained for. */
+  size: z.number(),
+  /** Bytes of all its files. */
+  fileSize: z.number(),
+  /** AutoV2; null for folders, and where it was not asked for. */
+  hash: z.string().nullable(),
+  missing: z.array(z.string()),
+  notes: z.array(z.string()),
+  /** What forbids drawing with it, the gravest first. */
+  problems: z.array(ErrorInfo),
 });
 
 /** A picture that is on the machine: an upload, one of a job's, or a file. */
@@ -90,10 +111,7 @@ export const routes = {
   'engine.release': route(nothing, Done),
 
   /** What a model file or folder is, from its headers. */
-  'models.inspect': route(
-    z.strictObject({ path, hash: z.boolean().default(false) }),
-    z.object({ facts: z.record(z.string(), z.union([z.string(), z.number()])) }),
-  ),
+  'models.inspect': route(z.strictObject({ path, hash: z.boolean().default(false) }), ModelFacts),
   /** Settings to start from that suit a model. */
   'models.preset': route(
     z.strictObject({ model: path }),

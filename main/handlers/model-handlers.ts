@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
+import { ImpastoError } from '../../contract/errors.ts';
 import { parseRequest } from '../../contract/parse.ts';
-import type { Checkpoint } from '../../models/checkpoint/checkpoint.ts';
+import type { TokenizerSource } from '../../models/checkpoint/checkpoint.ts';
 import { describeFile } from '../../models/checkpoint/describe.ts';
 import { openCheckpoint } from '../../models/checkpoint/open.ts';
 import { builtinModel } from '../engine/model/builtin-model.ts';
@@ -11,9 +12,7 @@ import type { HandlersOf } from './handlers.ts';
 
 export function modelHandlers(): HandlersOf<'models' | 'prompt'> {
   return {
-    'models.inspect': async ({ path, hash }) => ({
-      facts: { ...(await describeFile(modelPath(path).path, { hash })) },
-    }),
+    'models.inspect': ({ path, hash }) => describeFile(modelPath(path).path, { hash }),
     'models.preset': async ({ model }) => {
       const { path, note } = modelPath(model);
       const checkpoint = await openCheckpoint(path);
@@ -25,9 +24,11 @@ export function modelHandlers(): HandlersOf<'models' | 'prompt'> {
       };
     },
     'prompt.count': async ({ model, prompt, steps }) => {
-      const source = (await openCheckpoint(modelPath(model).path)).textEncoder.tokenizer;
-      const { maxLength, padTokenId } = source;
-      return countTokens(prompt, tokenizerOf(source), { maxLength, padTokenId, steps });
+      const { textEncoder, textEncoder2, name } = await openCheckpoint(modelPath(model).path);
+      const encoder = textEncoder ?? textEncoder2;
+      if (!encoder) throw new ImpastoError('PART_MISSING', `${name} has no text encoder.`, 'Choose another model.');
+      const { maxLength, padTokenId } = encoder.tokenizer;
+      return countTokens(prompt, tokenizerOf(encoder.tokenizer), { maxLength, padTokenId, steps });
     },
   };
 }
@@ -39,7 +40,7 @@ function modelPath(model: string): { path: string; note: string | null } {
 /** A vocabulary takes a moment to read, and prompts are counted while they are typed. */
 let latest: { key: string; tokenizer: ClipTokenizer } | null = null;
 
-function tokenizerOf({ folder, padTokenId }: NonNullable<Checkpoint['textEncoder']>['tokenizer']): ClipTokenizer {
+function tokenizerOf({ folder, padTokenId }: TokenizerSource): ClipTokenizer {
   const key = `${padTokenId} ${folder}`;
   if (latest?.key !== key) {
     latest = { key, tokenizer: folder ? ClipTokenizer.fromFolder(folder) : ClipTokenizer.standard(padTokenId) };

@@ -1,5 +1,5 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
-import type { IncomingHttpHeaders } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 
 export interface AccessOptions {
   /** Names and addresses by which this server may be called, without a port; IPv6 in brackets. */
@@ -12,6 +12,9 @@ export interface Refusal {
   status: 401 | 403 | 421;
   reason: string;
 }
+
+/** What a request says of itself. */
+export type Asking = Pick<IncomingMessage, 'headers' | 'headersDistinct'>;
 
 export type Proof = 'token' | 'cookie';
 
@@ -34,10 +37,12 @@ export class Access {
   }
 
   /** Checks where a request was sent to and which page it comes from; null where both are ours. */
-  refuseOrigin(headers: IncomingHttpHeaders): Refusal | null {
+  refuseOrigin({ headers, headersDistinct }: Asking): Refusal | null {
     const host = headers.host?.toLowerCase();
-    if (host === undefined || !this.#hosts.has(host))
+    // Two of them: this server would heed one and a proxy before it the other.
+    if (host === undefined || !this.#hosts.has(host) || headersDistinct.host?.length !== 1) {
       return { status: 421, reason: 'This is not the name of this server.' };
+    }
     const { origin } = headers;
     if (origin !== undefined && origin.toLowerCase() !== `http://${host}`) {
       return { status: 403, reason: 'Requests of other pages are refused.' };
@@ -59,9 +64,10 @@ export class Access {
   }
 
   /** @param changes whether the request can change something: a cookie then does only with its page's origin */
-  refuse(headers: IncomingHttpHeaders, changes: boolean): Refusal | null {
-    const foreign = this.refuseOrigin(headers);
+  refuse(asking: Asking, changes: boolean): Refusal | null {
+    const foreign = this.refuseOrigin(asking);
     if (foreign) return foreign;
+    const { headers } = asking;
     const proof = this.proofOf(headers);
     if (proof === null) {
       return { status: 401, reason: 'Open the address that Impasto printed when it started, with its token.' };

@@ -94,7 +94,7 @@ function listening(server: Server, { host, port }: ServerOptions): Promise<void>
 
 function refuseUpgrade(request: IncomingMessage, access: Access): Refusal | null {
   if (pathnameOf(request) !== eventsUrl) return { status: 403, reason: 'There is no such socket.' };
-  return access.refuse(request.headers, true);
+  return access.refuse(request, true);
 }
 
 class HttpFace {
@@ -121,7 +121,7 @@ class HttpFace {
   async #route(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const pathname = pathnameOf(request);
     const reading = request.method === 'GET' || request.method === 'HEAD';
-    const foreign = this.#access.refuseOrigin(request.headers);
+    const foreign = this.#access.refuseOrigin(request);
     if (foreign) return refuse(request, response, foreign);
     if (reading && !isPrivate(pathname)) {
       // The window itself holds nothing that is anybody's: it must load before it can show its token.
@@ -129,7 +129,7 @@ class HttpFace {
       if (pathname === '/') return sendText(response, 503, 'The window is not built: run "npm run build" first.');
       return sendText(response, 404, 'There is nothing here.');
     }
-    const refusal = this.#access.refuse(request.headers, !reading);
+    const refusal = this.#access.refuse(request, !reading);
     if (refusal) return refuse(request, response, refusal);
     if (reading) return await this.#sendResource(pathname, request, response);
     if (request.method !== 'POST') return sendText(response, 405, 'This cannot be done here.');
