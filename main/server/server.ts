@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { asImpastoError, type ErrorCode, ImpastoError } from '../../contract/errors.ts';
+import { asImpastoError, type ErrorCode } from '../../contract/errors.ts';
 import { eventsUrl, sessionUrl, uploadUrl } from '../../contract/resources.ts';
 import type { Answer } from '../../contract/routes.ts';
 import { maxUploadBytes } from '../../contract/uploads.ts';
@@ -114,7 +114,7 @@ class HttpFace {
       const error = asImpastoError(thrown);
       if (error.code === 'INTERNAL') this.#options.log?.(String(error.stack));
       if (response.headersSent) response.destroy();
-      else sendError(request, response, error);
+      else sendAnswer(request, response, { ok: false, error: error.toRecord() });
     }
   }
 
@@ -132,13 +132,14 @@ class HttpFace {
     const refusal = this.#access.refuse(request, !reading);
     if (refusal) return refuse(request, response, refusal);
     if (reading) return await this.#sendResource(pathname, request, response);
-    if (request.method !== 'POST') return sendText(response, 405, 'This cannot be done here.');
+    if (request.method !== 'POST')
+      return refuse(request, response, { status: 405, reason: 'This cannot be done here.' });
     if (pathname === sessionUrl) return this.#openSession(request, response);
     if (pathname === uploadUrl) return await this.#upload(request, response);
     const route = /^\/api\/([\w.-]{1,64})$/.exec(pathname)?.[1];
-    if (route === undefined) return sendText(response, 404, 'There is nothing here.');
+    if (route === undefined) return refuse(request, response, { status: 404, reason: 'There is nothing here.' });
     const input = await readJson(request, response, maxJsonBytes);
-    sendAnswer(response, await this.#options.backend.call(route, input));
+    sendAnswer(request, response, await this.#options.backend.call(route, input));
   }
 
   /** Gives the cookie for the token, so that pictures can be fetched by their URLs. */
@@ -149,7 +150,7 @@ class HttpFace {
 
   async #upload(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const upload = await this.#options.backend.uploads.add(bodyChunks(request, response, maxUploadBytes));
-    sendAnswer(response, { ok: true, output: upload });
+    sendAnswer(request, response, { ok: true, output: upload });
   }
 
   async #sendResource(pathname: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -188,43 +189,44 @@ const statusOf: Partial<Record<ErrorCode, number>> = {
   DISK_FULL: 507,
 };
 
-function sendAnswer(response: ServerResponse, answer: Answer): void {
-  const status = answer.ok ? 200 : (statusOf[answer.error.code] ?? 422);
+function sendAnswer(request: IncomingMessage, response: ServerResponse, answer: Answer, status = 0): void {
   const body = Buffer.from(JSON.stringify(answer));
-  response.writeHead(status, {
+  const unread = !request.complete && request.method !== 'GET' && request.method !== 'HEAD';
+  response.writeHead(status || (answer.ok ? 200 : (statusOf[answer.error.code] ?? 422)), {
     'Content-Type': 'application/json',
     'Content-Length': body.length,
     'Cache-Control': 'no-store',
     'Content-Security-Policy': inertPolicy,
+    ...(unread && { Connection: 'close' }),
   });
-  response.end(body);
-}
-
-function refuse(request: IncomingMessage, response: ServerResponse, { status, reason }: Refusal): void {
-  const remedy = 'Open the address that Impasto printed when it started.';
-  letGo(request, response);
-  response.statusCode = status;
-  const answer: Answer = { ok: false, error: new ImpastoError('NOT_ALLOWED', reason, remedy).toRecord() };
-  const body = Buffer.from(JSON.stringify(answer));
-  response.writeHead(status, { 'Content-Type': 'application/json', 'Content-Length': body.length }).end(body);
-}
-
-function sendError(request: IncomingMessage, response: ServerResponse, error: ImpastoError): void {
-  letGo(request, response);
-  sendAnswer(response, { ok: false, error: error.toRecord() });
+  if (unread) lastWord(request, response, body);
+  else response.end(body);
 }
 
 /** Milliseconds in which a sender may take note that its body is not wanted. */
-const lastWord = 1000;
+const noteWait = 1000;
 
-/** Ends the connection where a body is still to come, once the sender has had the time to hear why. */
-function letGo(request: IncomingMessage, response: ServerResponse): void {
-  if (request.complete || request.method === 'GET' || request.method === 'HEAD') return;
-  response.setHeader('Connection', 'close');
-  response.once('finish', () => {
-    request.resume();
-    setTimeout(() => request.socket.destroy(), lastWord).unref();
-  });
+/**
+ * Answers while a body is still coming in. Ending at once would reset the connection under the sender's hands, and the
+ * answer would be lost with it: what comes is thrown away for a moment first.
+ */
+function lastWord(request: IncomingMessage, response: ServerResponse, body: Buffer): void {
+  response.write(body);
+  const end = () => {
+    clearTimeout(timer);
+    response.end(() => request.socket.destroy());
+  };
+  const timer = setTimeout(end, noteWait);
+  request.once('end', end).once('close', end).resume();
+}
+
+function refuse(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { status, reason }: { status: number; reason: string },
+): void {
+  const remedy = 'Open the address that Impasto printed when it started.';
+  sendAnswer(request, response, { ok: false, error: { code: 'NOT_ALLOWED', message: reason, remedy } }, status);
 }
 
 function sendText(response: ServerResponse, status: number, text: string): void {
