@@ -55,6 +55,7 @@ export const errorCodes = [
   'NOT_ALLOWED',
   'BODY_TOO_LARGE',
   'BODY_INVALID',
+  'BACKEND_DIED',
   'INTERNAL',
 ] as const;
 
