@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { AdapterFacts } from './adapter.ts';
 import { ExportOptions } from './export.ts';
 import { ErrorInfo, Job, JobId, JobList, QueueState, queueInputs } from './queue.ts';
 import { maxPromptLength, PredictionType, ProviderName, RenderRequest } from './request.ts';
@@ -112,6 +113,11 @@ export const routes = {
 
   /** What a model file or folder is, from its headers. */
   'models.inspect': route(z.strictObject({ path, hash: z.boolean().default(false) }), ModelFacts),
+  /** What an adapter file is, from its header and what lies beside it. */
+  'adapters.inspect': route(
+    z.strictObject({ path }),
+    z.custom<AdapterFacts>((facts) => typeof facts === 'object' && facts !== null),
+  ),
   /** Settings to start from that suit a model. */
   'models.preset': route(
     z.strictObject({ model: path }),

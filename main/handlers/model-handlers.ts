@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { ImpastoError } from '../../contract/errors.ts';
 import { parseRequest } from '../../contract/parse.ts';
+import { inspectAdapter } from '../../models/adapters/inspect-adapter.ts';
 import type { TokenizerSource } from '../../models/checkpoint/checkpoint.ts';
 import { describeFile } from '../../models/checkpoint/describe.ts';
 import { openCheckpoint } from '../../models/checkpoint/open.ts';
@@ -10,9 +11,10 @@ import { ClipTokenizer } from '../engine/text/clip-tokenizer.ts';
 import { countTokens } from '../engine/text/token-count.ts';
 import type { HandlersOf } from './handlers.ts';
 
-export function modelHandlers(): HandlersOf<'models' | 'prompt'> {
+export function modelHandlers(): HandlersOf<'models' | 'adapters' | 'prompt'> {
   return {
     'models.inspect': ({ path, hash }) => describeFile(modelPath(path).path, { hash }),
+    'adapters.inspect': ({ path }) => inspectAdapter(resolve(path)),
     'models.preset': async ({ model }) => {
       const { path, note } = modelPath(model);
       const checkpoint = await openCheckpoint(path);

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type EventName, events } from '../../contract/events.ts';
@@ -126,6 +127,11 @@ describe('models and prompts', () => {
     const { chunks } = await call('prompt.count', { model: 'demo', prompt: 'a red star', steps: 20 });
     expect(chunks).toHaveLength(1);
     expect(chunks[0]?.used).toBeGreaterThanOrEqual(3);
+    const lora = fileURLToPath(new URL('../../fixtures/adapters/rslora.safetensors', import.meta.url));
+    expect(await call('adapters.inspect', { path: lora })).toMatchObject({ name: 'rslora', algorithm: 'locon' });
+    await expect(call('adapters.inspect', { path: join(home, 'none') })).rejects.toMatchObject({
+      code: 'FILE_NOT_FOUND',
+    });
     await expect(call('models.inspect', { path: join(home, 'none') })).rejects.toMatchObject({
       code: 'FILE_NOT_FOUND',
     });
