@@ -6,7 +6,7 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type EventName, events } from '../../contract/events.ts';
 import type { JobPreview } from '../../contract/preview-frame.ts';
-import type { Job, JobList } from '../../contract/queue.ts';
+import type { Job, JobList, QueueState } from '../../contract/queue.ts';
 import { type RouteInput, type RouteName, type RouteOutput, routeNames, routes } from '../../contract/routes.ts';
 import { type Backend, openBackend } from './backend.ts';
 import type { Push } from './event-relay.ts';
@@ -115,6 +115,32 @@ describe('what is asked of the engine', () => {
     expect((await call('engine.memory', {})).rss).toBeGreaterThan(0);
     expect(await call('engine.release', {})).toEqual({});
     expect(heard('engine.state')).toHaveLength(1);
+  });
+});
+
+describe('questions and a job at once', () => {
+  it('start one engine, not one each', async () => {
+    const other = mkdtempSync(join(tmpdir(), 'impasto-once-'));
+    const fresh = await openBackend({ home: other, name: 'test', engine: { engineModule } });
+    const pids = new Set<unknown>();
+    fresh.on((push) => {
+      if (push.kind === 'event' && push.event.event === 'engine.state' && push.event.data.running) {
+        pids.add(push.event.data.pid);
+      }
+    });
+    try {
+      await Promise.all([
+        fresh.call('queue.add', { requests: [tiny] }),
+        fresh.call('engine.devices', {}),
+        fresh.call('engine.memory', {}),
+      ]);
+      const done = async () => ((await fresh.call('queue.state', {})) as { output: QueueState }).output.counts.done;
+      await expect.poll(done, wait).toBe(1);
+      expect(pids.size).toBe(1);
+    } finally {
+      await fresh.close();
+      rmSync(other, { recursive: true, force: true });
+    }
   });
 });
 
