@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { openClipName } from '../models/checkpoint/clip-names.ts';
 import type { TextEncoderConfig, UNetConfig, VaeConfig } from '../models/checkpoint/component-config.ts';
 import { ldmUNetNaming } from '../models/checkpoint/ldm-unet-names.ts';
@@ -199,7 +200,7 @@ export async function writeRealSize(kind: RealSize, folder: string, seed = 1): P
   return path;
 }
 
-if (import.meta.main) {
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const [kind, folder] = process.argv.slice(2);
   if ((kind !== 'sd15' && kind !== 'sd21' && kind !== 'sdxl') || !folder) {
     console.error('usage: npm run real-size -- sd15|sd21|sdxl DIR');

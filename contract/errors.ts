@@ -50,6 +50,12 @@ export const errorCodes = [
   // Writing
   'DISK_FULL',
   'WRITE_FAILED',
+  // Faces
+  'ROUTE_UNKNOWN',
+  'NOT_ALLOWED',
+  'BODY_TOO_LARGE',
+  'BODY_INVALID',
+  'BACKEND_DIED',
   'INTERNAL',
 ] as const;
 

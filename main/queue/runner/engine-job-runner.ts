@@ -22,6 +22,7 @@ const longJobs: CheckpointPolicy = { after: 60_000, every: 5_000 };
 export class EngineJobRunner implements JobRunner {
   readonly #options: EngineJobRunnerOptions;
   #client: EngineClient | undefined;
+  #starting: Promise<void> | null = null;
   #lastExit: EngineExit | undefined;
 
   constructor(options: EngineJobRunnerOptions = {}) {
@@ -34,7 +35,15 @@ export class EngineJobRunner implements JobRunner {
     return this.#client as EngineClient;
   }
 
-  async ready(): Promise<void> {
+  ready(): Promise<void> {
+    // A job and a question may come at once: both wait for the one process.
+    this.#starting ??= this.#start().finally(() => {
+      this.#starting = null;
+    });
+    return this.#starting;
+  }
+
+  async #start(): Promise<void> {
     if (!this.#client) {
       this.#client = await EngineClient.start(this.#options);
       this.#client.on('exit', (exit) => {
@@ -95,6 +104,8 @@ export class EngineJobRunner implements JobRunner {
   }
 
   async stop(): Promise<void> {
+    // One that is just starting would outlive this else.
+    await this.#starting?.catch(() => {});
     await this.#client?.stop();
     this.#client = undefined;
   }

@@ -1,0 +1,124 @@
+import { EventEmitter } from 'node:events';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { EngineSettings } from '../../contract/engine.ts';
+import { asImpastoError } from '../../contract/errors.ts';
+import type { Answer } from '../../contract/routes.ts';
+import type { Settings } from '../../contract/settings.ts';
+import type { EngineClientOptions } from '../engine/process/engine-client.ts';
+import { type ImpastoPaths, impastoPaths } from '../queue/paths.ts';
+import { Queue } from '../queue/queue.ts';
+import { EngineJobRunner } from '../queue/runner/engine-job-runner.ts';
+import { QueueRunner } from '../queue/runner/queue-runner.ts';
+import { dispatch } from './dispatch.ts';
+import { news, type Push, pushOf } from './event-relay.ts';
+import { createHandlers } from './handlers.ts';
+import { libraryWriter } from './library-writer.ts';
+import { Resources } from './resources.ts';
+import { SettingsFile } from './settings-file.ts';
+import { Uploads } from './uploads.ts';
+
+export interface BackendOptions {
+  /** Folder of the artist's data; by default where the system keeps an application's. */
+  home?: string;
+  /** What this process is called among those that draw from the queue, e.g. `app`, `server`. */
+  name: string;
+  /** Draw what is in the queue; true by default. */
+  draw?: boolean;
+  engine?: Pick<EngineClientOptions, 'execPath' | 'env' | 'program' | 'engineModule'>;
+  /** Hears of defects, for the log. */
+  log?: (line: string) => void;
+}
+
+/** Everything behind a window, whichever face it comes through. */
+export interface Backend {
+  paths: ImpastoPaths;
+  resources: Resources;
+  uploads: Uploads;
+  /** Answers one request by its route's name; never throws. */
+  call(route: unknown, input: unknown): Promise<Answer>;
+  /** Hears all news. @returns what stops it */
+  on(listener: (push: Push) => void): () => void;
+  /** Gives the job under way back at its next step, ends the engine and closes the database. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the queue, the settings and the uploads of a data folder, and begins to draw.
+ * @throws ImpastoError where the database cannot be opened
+ */
+export async function openBackend(options: BackendOptions): Promise<Backend> {
+  const { name, draw = true, log = () => {} } = options;
+  const paths = impastoPaths(options.home);
+  mkdirSync(paths.home, { recursive: true });
+  const pushes = new EventEmitter<{ push: [Push] }>();
+  pushes.setMaxListeners(0);
+  const push = (told: Push) => void pushes.emit('push', told);
+
+  const settings = new SettingsFile(join(paths.home, 'settings.json'), paths.pictures);
+  const uploads = new Uploads(join(paths.home, 'uploads'));
+  await uploads.clean();
+  const queue = new Queue({ path: paths.queue });
+
+  // Read by the engine at each of its starts.
+  const engineSettings: EngineSettings = {};
+  adopt(engineSettings, settings.get());
+  const jobs = new EngineJobRunner({
+    ...options.engine,
+    settings: engineSettings,
+    previewEvery: settings.get().previewEvery,
+    onStart: (pid) => push(news({ event: 'engine.state', data: { running: true, pid: pid ?? null, reason: '' } })),
+    onExit: ({ expected, code, signal }) => {
+      const reason = expected ? '' : `The engine died (${signal ?? `exit code ${code}`}).`;
+      push(news({ event: 'engine.state', data: { running: false, pid: null, reason } }));
+    },
+  });
+  settings.onChange((changed) => {
+    adopt(engineSettings, changed);
+    push(news({ event: 'settings.changed', data: changed }));
+  });
+  const forget = queue.on((event) => push(pushOf(event)));
+  const runner = new QueueRunner({ queue, jobs, writer: libraryWriter, name });
+  if (draw) runner.run().catch((thrown) => log(String(asImpastoError(thrown).stack)));
+
+  const handlers = createHandlers({
+    version: version(),
+    paths,
+    queue,
+    settings,
+    uploads,
+    engine: {
+      devices: async () => (await jobs.client()).devices(),
+      memory: async () => (await jobs.client()).memory(),
+      release: async () => (await jobs.client()).release(),
+    },
+    warnings: settings.warnings,
+  });
+  return {
+    paths,
+    resources: new Resources(queue, uploads),
+    uploads,
+    call: (route, input) =>
+      dispatch(handlers, route, input, (error) => log(String((error.cause as Error)?.stack ?? error.stack))),
+    on: (listener) => {
+      pushes.on('push', listener);
+      return () => pushes.off('push', listener);
+    },
+    close: async () => {
+      forget();
+      await runner.stop();
+      queue.close();
+    },
+  };
+}
+
+function adopt(engine: EngineSettings, { provider, memoryBudget }: Settings): void {
+  engine.provider = provider;
+  if (memoryBudget === null) delete engine.memoryBudget;
+  else engine.memoryBudget = memoryBudget;
+}
+
+function version(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}

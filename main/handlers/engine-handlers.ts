@@ -1,0 +1,13 @@
+import type { HandlerContext } from './context.ts';
+import type { HandlersOf } from './handlers.ts';
+
+export function engineHandlers({ engine }: HandlerContext): HandlersOf<'engine'> {
+  return {
+    'engine.devices': () => engine.devices(),
+    'engine.memory': () => engine.memory(),
+    'engine.release': async () => {
+      await engine.release();
+      return {};
+    },
+  };
+}
