@@ -6,6 +6,7 @@ import { InferenceSession } from 'onnxruntime-node';
 import { parseRequest } from '../contract/parse.ts';
 import { Engine } from '../main/engine/engine.ts';
 import type { Conditioning, LatentShape } from '../main/engine/model/conditioning.ts';
+import { plainComposition } from '../main/engine/pipeline/composition.ts';
 import { denoise } from '../main/engine/pipeline/denoise.ts';
 import { createScheduler } from '../main/engine/schedulers/index.ts';
 import { median } from './statistics.ts';
@@ -60,10 +61,10 @@ const step = (guided: boolean) => {
   return denoise(noise, shape, {
     unet: loaded.unet,
     scheduler,
-    prompts: {
+    composition: plainComposition({
       positive: [{ fromStep: 0, conditioning: positive }],
       negative: guided ? [{ fromStep: 0, conditioning: negative }] : null,
-    },
+    }),
     guidance: { scale: guided ? 7.5 : 1, rescale: 0, interval: [0, 1] },
     steps: 1,
     inpaint: null,

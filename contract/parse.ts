@@ -4,7 +4,7 @@ import { maxPromptLength, RenderRequest, type RenderRequestInput } from './reque
 
 /**
  * A RenderRequest with its defaults filled in.
- * @throws ImpastoError `PROMPT_TOO_LONG` or `REQUEST_INVALID`, naming the field and what it may be.
+ * @throws ImpastoError `PROMPT_TOO_LONG`, `ADAPTER_DUPLICATE` or `REQUEST_INVALID`, naming the field and what it may be.
  */
 export function parseRequest(input: RenderRequestInput | unknown): RenderRequest {
   const parsed = RenderRequest.safeParse(input);
@@ -18,6 +18,9 @@ export function parseRequest(input: RenderRequestInput | unknown): RenderRequest
       'Shorten it: a model reads 75 tokens (about 60 words) at a time.',
     );
   }
+  if (issue?.path[0] === 'adapters' && issue.path[2] === 'name' && issue.code === 'custom') {
+    throw new ImpastoError('ADAPTER_DUPLICATE', `${capital(issue.message)}.`, 'Rename one, or leave one out.');
+  }
   throw new ImpastoError('REQUEST_INVALID', `${field}: ${describe(issue)}.`, 'Change this setting and try again.');
 }
 
@@ -25,3 +28,5 @@ function describe(issue: z.core.$ZodIssue | undefined): string {
   if (!issue) return 'not a render request';
   return issue.message.replace(/\.$/, '');
 }
+
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);

@@ -96,8 +96,93 @@ export const Outpaint = z.strictObject({
   bottom: z.number().int().min(0).multipleOf(8).default(0),
 });
 
+export const maxPromptLength = 20_000;
+const promptText = z.string().max(maxPromptLength, `a prompt can have at most ${maxPromptLength} characters`);
+
 /** A textual-inversion file, used wherever its token stands in a prompt. */
 export const EmbeddingRef = z.strictObject({ token: z.string().min(1), path: z.string().min(1) });
+
+/** A share of the steps, 0 the first and 1 after the last. */
+const share = z.number().min(0).max(1);
+const adapterStrength = z.number().min(-10).max(10);
+const label = z.string().trim().min(1).max(200);
+
+/** A LoRA or another adapter file: how strongly, when and where it acts. */
+export const AdapterRef = z.strictObject({
+  /** A .safetensors file. */
+  path: z.string().min(1),
+  /** A name to call it by; omitted: the file's own. No two adapters may be given one name. */
+  name: label.optional(),
+  /** Strength on the UNet. Negative takes away what the adapter would add. */
+  strength: adapterStrength.default(1),
+  /** Strength on the text encoders; omitted: as on the UNet. */
+  textStrength: adapterStrength.optional(),
+  /** The adapter acts while the share of steps done is within [start, end). */
+  steps: z
+    .tuple([share, share])
+    .refine(([start, end]) => start < end, "an adapter's step range must end after it starts")
+    .default([0, 1]),
+  /** Factors on the UNet strength at shares of the steps, linear between them and constant beyond. */
+  curve: z
+    .array(z.tuple([share, z.number().min(-10).max(10)]))
+    .min(1, 'a curve needs at least one point')
+    .max(64)
+    .refine((points) => points.every(([at], index) => index === 0 || at > (points[index - 1]?.[0] ?? 0)), {
+      message: "a curve's points must be in order, each at its own share of the steps",
+    })
+    .optional(),
+  /** The region that it acts in; omitted: all of the picture. */
+  region: label.optional(),
+  /** Words that call it up, added to the prompt that it acts on where they do not stand there yet. */
+  trigger: z.string().max(1000).optional(),
+});
+export type AdapterRef = z.infer<typeof AdapterRef>;
+
+export const compositionMethods = ['sum', 'switch', 'composite', 'regional'] as const;
+
+/**
+ * How several adapters draw one picture. `sum`: all at once. `switch`: one after the other. `composite`: each draws every
+ * step and the predictions are averaged (Zhong et al. 2024). `regional`: each region has its own prompt and adapters.
+ */
+export const Composition = z.strictObject({
+  method: z.enum(compositionMethods).default('sum'),
+  /** Steps that each adapter has to itself in `switch`. */
+  switchEvery: z.number().int().min(1).max(1000).default(5),
+  /** Keeps regions from looking at each other in self-attention: 0 not at all, 1 wholly. The background is free. */
+  isolation: z.number().min(0).max(1).default(0),
+  /**
+   * `rows`: the UNet draws each region's prompt over the whole picture and the predictions are joined by the masks.
+   * `bias`: one row, in which each place attends to its own region's prompt.
+   */
+  regionalBy: z.enum(['rows', 'bias']).default('rows'),
+  /** Share of the main prompt within every region. */
+  base: z.number().min(0).max(1).default(0),
+});
+export type Composition = z.infer<typeof Composition>;
+
+/** A part of the picture with a prompt and adapters of its own. Where regions overlap they share by weight. */
+export const Region = z
+  .strictObject({
+    name: label,
+    /** [x, y, width, height] in pixels of the picture; what lies beyond its edge is cut off. */
+    box: z
+      .tuple([z.number(), z.number(), z.number(), z.number()])
+      .refine(([, , width, height]) => width > 0 && height > 0, 'a box needs a width and a height')
+      .optional(),
+    /** A picture file of the picture's proportions: white is inside, grey partly. */
+    mask: z.string().min(1).optional(),
+    invert: z.boolean().default(false),
+    /** Gaussian feather of its edge in picture pixels. */
+    feather: z.number().min(0).max(512).default(0),
+    /** Against other regions where they overlap. */
+    weight: z.number().positive().max(100).default(1),
+    /** Empty: the main prompt. */
+    prompt: promptText.default(''),
+    /** Omitted: the main negative prompt. */
+    negativePrompt: promptText.optional(),
+  })
+  .refine(({ box, mask }) => (box === undefined) !== (mask === undefined), 'a region needs a box or a mask, not both');
+export type Region = z.infer<typeof Region>;
 
 export const VaeSettings = z.strictObject({
   /** A VAE of its own, instead of the checkpoint's: a .safetensors file or a diffusers folder. */
@@ -113,10 +198,7 @@ export const SizeConditioning = z.strictObject({
   targetSize: z.tuple([z.number(), z.number()]).optional(),
 });
 
-export const maxPromptLength = 20_000;
-const promptText = z.string().max(maxPromptLength, `a prompt can have at most ${maxPromptLength} characters`);
-
-export const RenderRequest = z.strictObject({
+const RequestFields = z.strictObject({
   version: z.literal(1).default(1),
   /** A checkpoint: a .safetensors file, a diffusers folder, an ONNX folder, or `demo` for the built-in model. */
   model: z.string().min(1).default('demo'),
@@ -140,10 +222,35 @@ export const RenderRequest = z.strictObject({
   mask: MaskImage.optional(),
   outpaint: Outpaint.optional(),
   embeddings: z.array(EmbeddingRef).default([]),
+  adapters: z.array(AdapterRef).max(64).default([]),
+  composition: Composition.prefault({}),
+  regions: z.array(Region).max(16).default([]),
   vae: VaeSettings.prefault({}),
   sizeConditioning: SizeConditioning.prefault({}),
   /** `auto` picks the best provider there is and says why. */
   provider: z.union([z.literal('auto'), ProviderName]).default('auto'),
+});
+
+export const RenderRequest = RequestFields.superRefine(({ adapters, regions, composition }, context) => {
+  const issue = (path: (string | number)[], message: string) => context.addIssue({ code: 'custom', path, message });
+  const regionNames = new Set<string>();
+  for (const [index, { name }] of regions.entries()) {
+    if (regionNames.has(name)) issue(['regions', index, 'name'], `two regions are named "${name}"`);
+    regionNames.add(name);
+  }
+  const names = new Set<string>();
+  for (const [index, { name, region }] of adapters.entries()) {
+    if (name !== undefined && names.has(name)) {
+      issue(['adapters', index, 'name'], `two adapters are named "${name}"`);
+    }
+    if (name !== undefined) names.add(name);
+    if (region !== undefined && !regionNames.has(region)) {
+      issue(['adapters', index, 'region'], `there is no region "${region}"`);
+    }
+  }
+  if (composition.method === 'regional' && regions.length === 0) {
+    issue(['regions'], 'the method regional needs at least one region');
+  }
 });
 export type RenderRequest = z.infer<typeof RenderRequest>;
 export type RenderRequestInput = z.input<typeof RenderRequest>;

@@ -23,6 +23,48 @@ function impasto(...args: string[]): Promise<{ code: number; stdout: string; std
 }
 
 describe('draw', () => {
+  it('puts the adapters that tags and flags name into the picture, which draws itself again without them', async () => {
+    const adapters = join(root, 'fixtures/adapters');
+    const [first, second] = [join(folder, 'composed'), join(folder, 'composed-again')];
+    const size = [
+      '--model',
+      join(root, 'fixtures/small/models/sd1'),
+      '--steps',
+      '2',
+      '--size',
+      '48x32',
+      '--seed',
+      '5',
+      '--provider',
+      'cpu',
+      '--name',
+      'a',
+    ];
+    const asked = [
+      '--lora-folder',
+      adapters,
+      '--lora',
+      'peft:0.4,region=left',
+      '--region',
+      'left=0,0,24,32:a red bird',
+    ];
+    const drawn = await impasto('draw', 'a cat <lora:kohya:0.7>', ...size, ...asked, '--out', first);
+    expect(drawn.stderr).not.toContain('!');
+    const [before] = await readdir(first);
+    const path = join(first, before as string);
+    const { request } = await readMetadata(path);
+    expect(request).toMatchObject({
+      prompt: 'a cat',
+      adapters: [
+        { path: join(adapters, 'peft.safetensors'), strength: 0.4, region: 'left' },
+        { path: join(adapters, 'kohya.safetensors'), strength: 0.7 },
+      ],
+      composition: { method: 'regional' },
+    });
+    await impasto('draw', '--like', path, '--out', second, '--name', 'a');
+    expect(await readFile(join(second, before as string))).toEqual(await readFile(path));
+  });
+
   it('writes a picture that draws itself again bit for bit', async () => {
     const first = join(folder, 'first');
     const drawn = await impasto(

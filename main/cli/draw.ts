@@ -2,16 +2,21 @@ import { randomInt } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Command } from 'commander';
-import type { RenderSummary } from '../../contract/engine.ts';
+import type { DistillationPreset } from '../../contract/adapter.ts';
+import type { EngineWarning, RenderSummary } from '../../contract/engine.ts';
 import { parseRequest } from '../../contract/parse.ts';
-import type { RenderRequest, RenderRequestInput } from '../../contract/request.ts';
+import type { AdapterRef, RenderRequest, RenderRequestInput } from '../../contract/request.ts';
+import { inspectAdapter } from '../../models/adapters/inspect-adapter.ts';
 import { autoV2 } from '../../models/checkpoint/hash.ts';
 import { openCheckpoint } from '../../models/checkpoint/open.ts';
+import { loraFolders } from '../engine/adapters/lora-folder.ts';
+import { resolvePromptTags } from '../engine/adapters/prompt-tags.ts';
 import { builtinModel } from '../engine/model/builtin-model.ts';
 import { presetFor } from '../engine/model/preset.ts';
 import { EngineClient } from '../engine/process/engine-client.ts';
 import { exportImage } from '../library/export/export-image.ts';
 import { requestFromPicture } from '../library/metadata/read-metadata.ts';
+import { adaptersAndRegions, addAdapterFlags } from './adapter-flags.ts';
 import { createOutput, type Output } from './output.ts';
 import { addOutputFlags, outputFromFlags } from './output-flags.ts';
 import { ProgressBar } from './progress.ts';
@@ -23,13 +28,13 @@ export function drawCommand(): Command {
     .argument('[prompt]', 'what to draw')
     .option('--like <picture>', "take every setting from a picture's metadata; flags given here override it")
     .option('--json', 'speak in JSON lines', false);
-  return addRequestFlags(addOutputFlags(command, 'pictures')).action(draw);
+  return addAdapterFlags(addRequestFlags(addOutputFlags(command, 'pictures'))).action(draw);
 }
 
 async function draw(prompt: string | undefined, options: Record<string, unknown>): Promise<void> {
   const output = createOutput(options.json === true);
   const exportOptions = outputFromFlags(options);
-  const request = await requestOf(prompt, options);
+  const request = await requestOf(prompt, options, output);
   const cancel = cancelOnInterrupt(output);
   const client = await EngineClient.start();
   const bar = output.json ? null : new ProgressBar();
@@ -64,25 +69,48 @@ async function draw(prompt: string | undefined, options: Record<string, unknown>
   }
 }
 
-/** The request: a picture's own where `--like` is given, else the model's preset; then the flags over it. */
-export async function requestOf(prompt: string | undefined, options: Record<string, unknown>): Promise<RenderRequest> {
-  const like =
-    typeof options.like === 'string'
-      ? await requestFromPicture(options.like, (warning) => createOutput(options.json === true).warning(warning))
-      : null;
+/** The request: a picture's own where `--like` is given, else the presets; then the flags over it. */
+export async function requestOf(
+  prompt: string | undefined,
+  options: Record<string, unknown>,
+  output: Output,
+): Promise<RenderRequest> {
+  const warn = (warning: EngineWarning) => output.warning(warning);
+  const like = typeof options.like === 'string' ? await requestFromPicture(options.like, warn) : null;
   const base: RenderRequestInput = like ?? { seed: randomInt(2 ** 32 - 1) };
-  const flags = requestFromFlags(options, base);
-  const asked = parseRequest({ ...flags, ...(prompt === undefined ? {} : { prompt }) });
+  const folders = Array.isArray(options.loraFolder) ? options.loraFolder.map(String) : [];
+  const resolver = folders.length > 0 ? loraFolders(folders) : null;
+  const fromFlags = requestFromFlags(options, base);
+  const lists = await adaptersAndRegions(options, resolver);
+  // Regions with prompts are meant to be drawn from them.
+  const prompted = options.compose === undefined && lists.regions?.some((region) => region.prompt);
+  const given = {
+    ...fromFlags,
+    ...lists,
+    ...(prompted ? { composition: { ...fromFlags.composition, method: 'regional' as const } } : {}),
+    ...(prompt === undefined ? {} : { prompt }),
+  };
+  const { request: flags, warnings } = resolver
+    ? await resolvePromptTags(given, resolver)
+    : { request: given, warnings: [] };
+  for (const warning of warnings) warn(warning);
+  const asked = parseRequest(flags);
   if (like) return asked;
   const path = asked.model === 'demo' ? builtinModel().path : resolve(asked.model);
-  const preset = presetFor(await openCheckpoint(path)).request;
+  const preset = presetFor(await openCheckpoint(path), await distillationsOf(asked.adapters)).request;
   return parseRequest({
     ...preset,
     ...flags,
     scheduler: flags.scheduler?.name ? flags.scheduler : { ...preset.scheduler, ...flags.scheduler },
     guidance: { ...preset.guidance, ...flags.guidance },
-    ...(prompt === undefined ? {} : { prompt }),
   });
+}
+
+/** What the adapters that act are distilled to, by their files' headers. */
+async function distillationsOf(adapters: readonly AdapterRef[]): Promise<DistillationPreset[]> {
+  const acting = adapters.filter(({ strength }) => strength > 0);
+  const facts = await Promise.all(acting.map(({ path }) => inspectAdapter(resolve(path))));
+  return facts.flatMap(({ distillation }) => distillation ?? []);
 }
 
 /** AutoV2 of a single-file model, for the picture's metadata; undefined for folders and where the file went away. */

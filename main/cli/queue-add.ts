@@ -3,7 +3,9 @@ import { Command, Option } from 'commander';
 import { ImpastoError } from '../../contract/errors.ts';
 import type { BatchInput, GridAxis } from '../../contract/queue.ts';
 import type { RenderRequest } from '../../contract/request.ts';
+import { mapRequestPaths } from '../../contract/request-paths.ts';
 import { impastoPaths } from '../queue/paths.ts';
+import { addAdapterFlags } from './adapter-flags.ts';
 import { requestOf } from './draw.ts';
 import { createOutput } from './output.ts';
 import { addOutputFlags, outputFromFlags } from './output-flags.ts';
@@ -26,14 +28,15 @@ export function addCommand(): Command {
     .option('--grid-z <field=values>', 'its blocks')
     .option('--home <folder>', "folder of Impasto's data")
     .option('--json', 'speak in JSON lines', false);
-  return addRequestFlags(addOutputFlags(command, undefined)).action(add);
+  return addAdapterFlags(addRequestFlags(addOutputFlags(command, undefined))).action(add);
 }
 
 async function add(prompt: string | undefined, options: Record<string, unknown>): Promise<void> {
   const said = createOutput(options.json === true);
   const paths = impastoPaths(options.home as string | undefined);
   const output = outputFromFlags(options, paths.pictures);
-  const request = withAbsolutePaths(await requestOf(prompt, options));
+  // The window, which draws the same queue, stands in another folder.
+  const request = await mapRequestPaths(await requestOf(prompt, options, said), (path) => resolve(path));
   const batch = batchOf(request, options, paths.wildcards);
   const place = options.front === true ? 'front' : 'end';
   const queue = openQueue(options);
@@ -87,17 +90,4 @@ export function axisOf(text: string): GridAxis {
   const [, field, replace, list] = match as unknown as [string, string, string | undefined, string];
   const values = list.split(list.includes('|') ? '|' : ',').map((value) => value.trim());
   return { field, values, ...(replace === undefined ? {} : { replace }) };
-}
-
-/** The window, which draws the same queue, stands in another folder. */
-function withAbsolutePaths(request: RenderRequest): RenderRequest {
-  const { model, init, mask, vae, embeddings } = request;
-  return {
-    ...request,
-    model: model === 'demo' ? model : resolve(model),
-    ...(init ? { init: { ...init, path: resolve(init.path) } } : {}),
-    ...(mask ? { mask: { ...mask, path: resolve(mask.path) } } : {}),
-    vae: vae.path === undefined ? vae : { ...vae, path: resolve(vae.path) },
-    embeddings: embeddings.map(({ token, path }) => ({ token, path: resolve(path) })),
-  };
 }

@@ -27,10 +27,15 @@ const aliases: Record<string, string> = {
   'mask.path': 'mask',
   'vae.path': 'vae',
   'scheduler.predictionType': 'prediction-type',
+  'composition.method': 'compose',
+  'composition.switchEvery': 'switch-every',
+  'composition.isolation': 'isolation',
+  'composition.regionalBy': 'regional-by',
+  'composition.base': 'region-base',
 };
 
 /** Not flags: the prompt is the argument, and lists have a syntax of their own. */
-const omitted = new Set(['version', 'prompt', 'embeddings']);
+const omitted = new Set(['version', 'prompt', 'embeddings', 'adapters', 'regions']);
 
 const descriptions: Record<string, string> = {
   model: 'checkpoint: a .safetensors file, a diffusers folder, an ONNX folder, or demo',
@@ -55,6 +60,11 @@ const descriptions: Record<string, string> = {
   'vae.path': 'another VAE: a file or a diffusers folder',
   'vae.tiling': 'decode in tiles',
   provider: 'what draws',
+  'composition.method': 'how several adapters share a picture',
+  'composition.switchEvery': 'steps that each adapter has to itself in switch',
+  'composition.isolation': 'keeps regions from looking at each other, 0 to 1',
+  'composition.regionalBy': 'how regions are drawn: a UNet row each, or one row with attention biases',
+  'composition.base': 'share of the main prompt within every region, 0 to 1',
 };
 
 function unwrap(schema: z.core.$ZodType): z.core.$ZodType {

@@ -5,6 +5,8 @@ import { parseRequest } from '../../contract/parse.ts';
 import type { ProviderName, RenderRequest, RenderRequestInput } from '../../contract/request.ts';
 import type { Checkpoint } from '../../models/checkpoint/checkpoint.ts';
 import { openCheckpoint, openVae } from '../../models/checkpoint/open.ts';
+import { compositionBytes } from './adapters/composition-memory.ts';
+import { ModelAdapters } from './adapters/model-adapters.ts';
 import { builtinModel } from './model/builtin-model.ts';
 import { type LoadedModel, loadModel, type Placement } from './model/loaded-model.ts';
 import { resolveSize, type SizedRequest } from './pipeline/init-picture.ts';
@@ -44,6 +46,7 @@ export class Engine {
   readonly #options: EngineOptions;
   readonly #cache: SessionCache;
   readonly #models = new Map<string, LoadedModel>();
+  readonly #adapters = new WeakMap<LoadedModel, ModelAdapters>();
   readonly #previews = new LatentPreviews();
   #reports: Promise<ProviderReport[]> | null = null;
   /** Where the job under way wants to be warned. */
@@ -108,7 +111,7 @@ export class Engine {
     );
     const widths = model.text.map((encoder) => encoder.config.hiddenSize);
     for (const { inversion } of embeddings) checkTextualInversion(inversion, widths);
-    const context = { model, embeddings, previews: this.#previews, tiled, warn };
+    const context = { model, adapters: this.adaptersOf(model), embeddings, previews: this.#previews, tiled, warn };
     const rendered = await renderPictures(sized, context, hooks);
     return {
       ...rendered,
@@ -140,6 +143,13 @@ export class Engine {
     this.#models.set(key, loaded);
     for (const oldest of [...this.#models.keys()].slice(0, -openModelsKept)) this.#models.delete(oldest);
     return loaded;
+  }
+
+  /** The adapters opened for a model, kept with it. */
+  adaptersOf(model: LoadedModel): ModelAdapters {
+    const known = this.#adapters.get(model) ?? new ModelAdapters(model);
+    this.#adapters.set(model, known);
+    return known;
   }
 
   /** `demo` or a path, as an absolute path. */
@@ -190,6 +200,10 @@ export class Engine {
       rows: placement.batchRows && request.guidance.scale > 1 ? 2 : 1,
       fusedAttention: placement.author.attention === 'fused',
       vaeFactor: vae.factor,
+      compositionBytes: compositionBytes(request, unet.config, {
+        height: request.height / vae.factor,
+        width: request.width / vae.factor,
+      }),
       unetChannels: unet.config.blockOutChannels[0] as number,
       heads: unet.config.attentionHeads[0] as number,
       vaeChannels: vae.config.blockOutChannels[Math.min(1, vae.config.blockOutChannels.length - 1)] as number,

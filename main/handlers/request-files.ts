@@ -1,5 +1,6 @@
 import { ImpastoError } from '../../contract/errors.ts';
 import type { RenderRequest } from '../../contract/request.ts';
+import { mapRequestPaths } from '../../contract/request-paths.ts';
 import { uploadIdOf } from '../../contract/uploads.ts';
 import type { Uploads } from './uploads.ts';
 
@@ -7,13 +8,8 @@ import type { Uploads } from './uploads.ts';
  * A request whose `upload:ID` references are the paths of those uploads, so that it can be drawn again without us.
  * @throws ImpastoError `REQUEST_INVALID`, `FILE_NOT_FOUND`
  */
-export async function withUploads(request: RenderRequest, uploads: Uploads): Promise<RenderRequest> {
-  const { init, mask } = request;
-  return {
-    ...request,
-    ...(init && { init: { ...init, path: await uploadedPath(init.path, 'init.path', uploads) } }),
-    ...(mask && { mask: { ...mask, path: await uploadedPath(mask.path, 'mask.path', uploads) } }),
-  };
+export function withUploads(request: RenderRequest, uploads: Uploads): Promise<RenderRequest> {
+  return mapRequestPaths(request, (path, field) => uploadedPath(path, field, uploads));
 }
 
 async function uploadedPath(path: string, field: string, uploads: Uploads): Promise<string> {

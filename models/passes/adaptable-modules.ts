@@ -1,5 +1,5 @@
 import type { UNetConfig } from '../checkpoint/component-config.ts';
-import type { Graph, GraphNode } from '../onnx/graph.ts';
+import { type DataType, dataTypes, type Graph, type GraphNode } from '../onnx/graph.ts';
 
 /** A Linear or convolution of a network that an adapter can act on, as a node of its graph. */
 export interface AdaptableModule {
@@ -7,49 +7,111 @@ export interface AdaptableModule {
   path: string;
   node: GraphNode;
   kind: 'linear' | 'conv';
-  /** Which gate acts on it: see {@link gateOf}. */
+  in: number;
+  out: number;
+  /** Of a convolution; empty for a Linear. */
+  kernel: readonly number[];
+  /** Arithmetic of the module. */
+  dtype: DataType;
+  /** Which gate acts on it: see {@link unetGate}. */
   gate: string;
 }
 
+/** First parts of the paths of modules that adapters act on. */
+const roots =
+  /(?:^|\.)((?:down_blocks|mid_block|up_blocks|conv_in|conv_out|time_embedding|add_embedding|text_projection)(?:\.|$).*)/;
+const textLayer = /(?:^|\.)(encoder\.layers\..*)/;
+
 /**
  * The module path of a node: authored graphs name the node by it; torch's exporter gives
- * `/down_blocks.0/attentions.0/transformer_blocks.0/attn1/to_q/MatMul`.
+ * `/down_blocks.0/attentions.0/transformer_blocks.0/attn1/to_q/MatMul`, in some exports below a wrapper (`/unet/...`),
+ * and newer versions of transformers have no `text_model` around a text encoder's layers.
  */
-function modulePath(node: GraphNode): string {
+export function modulePath(node: GraphNode): string {
   if (!node.name.startsWith('/')) return node.name;
-  return node.name
+  const path = node.name
     .slice(1)
     .replace(/\/[^/]+$/, '')
     .replaceAll('/', '.');
+  const layer = textLayer.exec(path)?.[1];
+  return layer ? `text_model.${layer}` : (roots.exec(path)?.[1] ?? path);
 }
 
 /** Every Linear and convolution with weights of its own, by module path. */
 export function findAdaptable(graph: Graph, gateFor: (path: string) => string): Map<string, AdaptableModule> {
-  const weights = castInitializers(graph);
+  const weights = weightShapes(graph);
   const found = new Map<string, AdaptableModule>();
   for (const node of graph.nodes) {
-    const linear = node.op === 'Gemm' || node.op === 'MatMul';
-    if (!linear && node.op !== 'Conv') continue;
-    if (!weights.has(node.inputs[1] ?? '')) continue;
-    const path = modulePath(node);
-    if (path === '' || found.has(path)) continue;
-    found.set(path, { path, node, kind: linear ? 'linear' : 'conv', gate: gateFor(path) });
+    const weight = weights.get(node.inputs[1] ?? '');
+    const path = weight && modulePath(node);
+    if (!weight || !path || found.has(path)) continue;
+    const { dims, dtype } = weight;
+    const common = { path, node, dtype, gate: gateFor(path) };
+    const [first, second, ...kernel] = dims as [number, number, ...number[]];
+    if (node.op === 'Conv' && dims.length === 4 && !isGrouped(node)) {
+      found.set(path, { ...common, kind: 'conv', in: second, out: first, kernel });
+    } else if (node.op === 'Gemm' && dims.length === 2 && !isSet(node, 'transA')) {
+      const [out, width] = isSet(node, 'transB') ? [first, second] : [second, first];
+      found.set(path, { ...common, kind: 'linear', in: width, out, kernel: [] });
+    } else if (node.op === 'MatMul' && dims.length === 2) {
+      found.set(path, { ...common, kind: 'linear', in: first, out: second, kernel: [] });
+    }
   }
   return found;
 }
 
-/** Names that hold a weight: initializers, and those behind a cast or (in exported graphs) a transpose. */
-function castInitializers(graph: Graph): Set<string> {
-  const names = new Set(graph.initializers.keys());
+interface Weight {
+  dims: readonly number[];
+  dtype: DataType;
+}
+
+/** Initializers, and those behind a cast or (in exported graphs) a transpose: their shapes and types where they enter. */
+function weightShapes(graph: Graph): Map<string, Weight> {
+  const weights = new Map<string, Weight>(graph.initializers);
   for (const node of graph.nodes) {
-    if (
-      node.op === 'Constant' ||
-      ((node.op === 'Cast' || node.op === 'Transpose') && names.has(node.inputs[0] ?? ''))
-    ) {
-      for (const output of node.outputs) names.add(output);
+    const source = weights.get(node.inputs[0] ?? '');
+    const [output] = node.outputs;
+    if (!source || output === undefined) continue;
+    if (node.op === 'Cast') weights.set(output, { ...source, dtype: castType(node) ?? source.dtype });
+    if (node.op === 'Transpose' && source.dims.length === 2) {
+      weights.set(output, { ...source, dims: source.dims.toReversed() });
     }
   }
-  return names;
+  return weights;
+}
+
+function castType(node: GraphNode): DataType | undefined {
+  const { to } = node.attributes;
+  if (to?.type !== 'int') return undefined;
+  return (Object.keys(dataTypes) as DataType[]).find((name) => dataTypes[name] === to.value);
+}
+
+function isSet(node: GraphNode, name: string): boolean {
+  const attribute = node.attributes[name];
+  return attribute?.type === 'int' && attribute.value === 1;
+}
+
+function isGrouped(node: GraphNode): boolean {
+  const { group } = node.attributes;
+  return group?.type === 'int' && group.value !== 1;
+}
+
+/**
+ * How much of a UNet a set of adapters touches. Each holds those before it; a graph is made for one of them, so that
+ * sets of the same kind share a session: `attention` the four projections of each attention, `transformer` feed-forward
+ * and proj_in/out as well (what sd-scripts trains), `all` every convolution and the timestep's layers too (LoCon).
+ */
+export const adapterReaches = ['attention', 'transformer', 'all'] as const;
+export type AdapterReach = (typeof adapterReaches)[number];
+
+export function reachOf(path: string): AdapterReach {
+  if (/\.attn[12]\.(to_[qkv]|to_out\.0)$/.test(path)) return 'attention';
+  return /\.(attentions|transformer_blocks)\./.test(path) ? 'transformer' : 'all';
+}
+
+/** Is a module within reach? */
+export function within(path: string, reach: AdapterReach): boolean {
+  return adapterReaches.indexOf(reachOf(path)) <= adapterReaches.indexOf(reach);
 }
 
 /**

@@ -1,5 +1,4 @@
 import { statSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { ImpastoError } from '../../../contract/errors.ts';
 import type { ProviderName } from '../../../contract/request.ts';
 import type { Checkpoint, Part, TextEncoderPart } from '../../../models/checkpoint/checkpoint.ts';
@@ -9,14 +8,12 @@ import { authorClipText } from '../../../models/networks/clip-text.ts';
 import { authorUNet } from '../../../models/networks/unet.ts';
 import { authorVaeDecoder, authorVaeEncoder } from '../../../models/networks/vae.ts';
 import type { Graph } from '../../../models/onnx/graph.ts';
-import { parseModel, serialise } from '../../../models/onnx/serialise.ts';
 import { floatTimestep } from '../../../models/passes/float-timestep.ts';
 import type { WeightMap } from '../../../models/weights/weight-map.ts';
-import type { ModelSource } from '../runtime/session.ts';
-import { type Component, modelIdentity, type SessionCache } from '../runtime/session-cache.ts';
+import type { Component, SessionCache } from '../runtime/session-cache.ts';
 import { ClipTokenizer } from '../text/clip-tokenizer.ts';
 import { importedFinalNorm } from './imported-norm.ts';
-import type { SessionUse } from './session-use.ts';
+import { type GraphPass, type NetworkSessions, networkSessions } from './network-sessions.ts';
 import { TextNetwork } from './text-network.ts';
 import { UNetNetwork } from './unet-network.ts';
 import { VaeNetwork } from './vae-network.ts';
@@ -50,23 +47,22 @@ export async function loadModel(
   placement: Placement,
   vae: Checkpoint['vae'] = checkpoint.vae,
 ): Promise<LoadedModel> {
-  const use = await sessionUses(cache, placement);
-  const whole = await use('unet', checkpoint.unet, authorUNet);
-  const fractional =
-    checkpoint.unet.source === 'onnx' ? await use('unet', checkpoint.unet, authorUNet, floatTimestep) : whole;
+  const open = sessionsOf(cache, placement);
+  const sessions = await open('unet', 'authorUNet', checkpoint.unet, authorUNet);
   const unet = new UNetNetwork(
     checkpoint.unet.config,
-    (timestep) => (Number.isInteger(timestep) ? whole : fractional),
+    sessions,
     placement.batchRows,
+    checkpoint.unet.source === 'onnx' ? [wholeTimesteps] : [],
   );
   const decoder = requirePart(vae.decoder);
   const network = new VaeNetwork(
     decoder.config,
-    vae.encoder && (await use('vae-encoder', vae.encoder, authorVaeEncoder)),
-    await use('vae-decoder', decoder, authorVaeDecoder),
+    vae.encoder && (await open('vae-encoder', 'authorVaeEncoder', vae.encoder, authorVaeEncoder)).use(),
+    (await open('vae-decoder', 'authorVaeDecoder', decoder, authorVaeDecoder)).use(),
   );
   const encoders = [checkpoint.textEncoder, checkpoint.textEncoder2].filter((part) => part !== null);
-  const text = await Promise.all(encoders.map((part, index) => textNetwork(part, index, checkpoint, use)));
+  const text = await Promise.all(encoders.map((part, index) => textNetwork(part, index, checkpoint, open)));
   return {
     checkpoint,
     unet,
@@ -80,53 +76,54 @@ export async function loadModel(
   };
 }
 
-type Author<C> = (config: C, weights: WeightMap, options: AuthorOptions) => Graph;
-type Pass = (graph: Graph) => void;
-/** @param pass changes the graph before it is loaded; its name tells the variant apart */
-type MakeUse = <C>(component: Component, part: Part<C>, author: Author<C>, pass?: Pass) => Promise<SessionUse>;
+/** Exported models may take whole timesteps only. */
+const wholeTimesteps: GraphPass = { key: 'floatTimestep', apply: floatTimestep };
 
-async function sessionUses(cache: SessionCache, placement: Placement): Promise<MakeUse> {
+type Author<C> = (config: C, weights: WeightMap, options: AuthorOptions) => Graph;
+type OpenSessions = <C>(
+  component: Component,
+  /** Tells graphs of one component apart. */
+  form: string,
+  part: Part<C>,
+  author: Author<C>,
+) => Promise<NetworkSessions>;
+
+function sessionsOf(cache: SessionCache, placement: Placement): OpenSessions {
   const { provider, author: options } = placement;
-  return async (component, part, author, pass) => {
-    const model = await modelIdentity(partFiles(part));
-    const key = {
-      model,
-      component,
-      variant: `${options.attention} ${options.compute} ${author.name} ${pass?.name ?? ''}`,
-      provider,
-    };
-    const source = async (): Promise<ModelSource> => {
-      if (part.source === 'onnx' && !pass) return { path: part.path };
-      const graph =
-        part.source === 'onnx'
-          ? parseModel(await readFile(part.path), part.path)
-          : author(part.config, part.weights, options);
-      pass?.(graph);
-      return serialise(graph);
-    };
-    return (work) => cache.use(key, { source, bytes: partBytes(part) }, work);
-  };
+  return (component, form, part, author) =>
+    networkSessions(
+      cache,
+      { component, provider, variant: `${options.attention} ${options.compute} ${form}` },
+      {
+        part,
+        files: partFiles(part),
+        bytes: partBytes(part),
+        author: (config, weights) => author(config, weights, options),
+      },
+    );
 }
 
 async function textNetwork(
   encoder: TextEncoderPart,
   index: number,
   checkpoint: Checkpoint,
-  use: MakeUse,
+  open: OpenSessions,
 ): Promise<TextNetwork> {
   const { part, tokenizer } = encoder;
   const component = index === 0 ? 'text-encoder' : 'text-encoder-2';
   const { finalNorm } = checkpoint;
-  const plain: Author<TextEncoderConfig> = (config, weights, options) =>
-    authorClipText(config, weights, { ...options, finalNorm, embeddingOverrides: false });
-  const overridden: Author<TextEncoderConfig> = (config, weights, options) =>
-    authorClipText(config, weights, { ...options, finalNorm, embeddingOverrides: true });
-  const uses = { plain: await use(component, part, plain), overridden: await use(component, part, overridden) };
+  const author = (embeddingOverrides: boolean): Author<TextEncoderConfig> => {
+    return (config, weights, options) => authorClipText(config, weights, { ...options, finalNorm, embeddingOverrides });
+  };
+  const form = finalNorm ? 'final norm' : 'bare';
   return new TextNetwork(
     part.config,
     tokenizer.folder ? ClipTokenizer.fromFolder(tokenizer.folder) : ClipTokenizer.standard(tokenizer.padTokenId),
     tokenizer.padTokenId,
-    (overrides) => (overrides ? uses.overridden : uses.plain),
+    {
+      plain: await open(component, form, part, author(false)),
+      overridden: await open(component, `${form} overrides`, part, author(true)),
+    },
     part.source === 'onnx' && finalNorm ? importedFinalNorm(part.path, part.config) : null,
   );
 }

@@ -1,3 +1,4 @@
+import type { DistillationPreset } from '../../../contract/adapter.ts';
 import type { RenderRequestInput } from '../../../contract/request.ts';
 import type { Checkpoint } from '../../../models/checkpoint/checkpoint.ts';
 
@@ -10,8 +11,14 @@ export interface Preset {
 /**
  * Settings that a model was made for, to start from: distilled models want few steps and no classifier-free guidance,
  * and give noise or burnt colours without.
+ * @param distillations of the adapters in use: the first decides, before the model
  */
-export function presetFor(checkpoint: Pick<Checkpoint, 'variant' | 'scheduler'>): Preset {
+export function presetFor(
+  checkpoint: Pick<Checkpoint, 'variant' | 'scheduler'>,
+  distillations: readonly DistillationPreset[] = [],
+): Preset {
+  const [distilled] = distillations;
+  if (distilled) return adapterPreset(distilled);
   switch (checkpoint.variant) {
     case 'lcm':
       return {
@@ -26,4 +33,15 @@ export function presetFor(checkpoint: Pick<Checkpoint, 'variant' | 'scheduler'>)
     default:
       return { request: { scheduler: { name: 'dpmpp-2m', sigmas: 'karras' } }, reason: 'a base model' };
   }
+}
+
+function adapterPreset({ steps, guidance, scheduler, spacing, eta, note }: DistillationPreset): Preset {
+  return {
+    request: {
+      steps,
+      scheduler: { name: scheduler, ...(spacing ? { spacing } : {}), ...(eta === undefined ? {} : { eta }) },
+      guidance: { scale: guidance },
+    },
+    reason: note,
+  };
 }

@@ -1,11 +1,12 @@
 import type { EngineWarning } from '../../../contract/engine.ts';
 import { ImpastoError } from '../../../contract/errors.ts';
 import type { TextEncoderConfig } from '../../../models/checkpoint/component-config.ts';
+import { textPass } from '../adapters/graph-variants.ts';
 import { float32Data, type Tensor } from '../runtime/tensor.ts';
 import type { Chunk } from '../text/chunks.ts';
 import type { ClipTokenizer } from '../text/clip-tokenizer.ts';
 import { applyEmphasis } from '../text/emphasis.ts';
-import type { SessionUse } from './session-use.ts';
+import type { NetworkSessions } from './network-sessions.ts';
 
 export interface EncodedChunk {
   /** [tokens, width] */
@@ -27,36 +28,44 @@ export interface TextEncodeOptions {
  */
 export type FinalNorm = (hidden: Float32Array, width: number) => Promise<Float32Array>;
 
+/** The encoder's graphs: as it is, and with token embeddings taken from outside. */
+export interface TextSessions {
+  plain: NetworkSessions;
+  overridden: NetworkSessions;
+}
+
 /** One text encoder with its tokenizer: a chunk of tokens to hidden states. */
 export class TextNetwork {
   readonly config: TextEncoderConfig;
   readonly tokenizer: ClipTokenizer;
   readonly padTokenId: number;
-  readonly #session: (overrides: boolean) => SessionUse;
+  readonly sessions: TextSessions;
   readonly #importedNorm: FinalNorm | null;
 
   constructor(
     config: TextEncoderConfig,
     tokenizer: ClipTokenizer,
     padTokenId: number,
-    session: (overrides: boolean) => SessionUse,
+    sessions: TextSessions,
     importedNorm: FinalNorm | null,
   ) {
     this.config = config;
     this.tokenizer = tokenizer;
     this.padTokenId = padTokenId;
-    this.#session = session;
+    this.sessions = sessions;
     this.#importedNorm = importedNorm;
   }
 
   /**
    * @param vectors textual-inversion vectors [n, width] by token, for the overrides that the chunk names
+   * @param adapted factors and gates of adapters, by input name: {@link textPass}
    * @throws ImpastoError `CONFIG_INVALID` where an id lies outside the model's vocabulary
    */
   async encode(
     chunk: Chunk,
     vectors: ReadonlyMap<string, Float32Array>,
     options: TextEncodeOptions,
+    adapted: Readonly<Record<string, Tensor>> | null = null,
   ): Promise<EncodedChunk> {
     const { config } = this;
     const ids = chunk.ids;
@@ -72,7 +81,9 @@ export class TextNetwork {
     const length = ids.length;
     const feeds: Record<string, Tensor> = { input_ids: { data: BigInt64Array.from(ids, BigInt), shape: [1, length] } };
     if (overrides) Object.assign(feeds, overrideFeeds(chunk, vectors, length, config.hiddenSize));
-    const outputs = await this.#session(overrides)((session) => {
+    if (adapted) Object.assign(feeds, adapted);
+    const use = this.sessions[overrides ? 'overridden' : 'plain'].use(adapted ? [textPass().pass] : []);
+    const outputs = await use((session) => {
       // Authored graphs are told where the end-of-text token stands; exported ones find it themselves.
       const told = session.inputs.some((input) => input.name === 'pooled_position');
       const place = { data: BigInt64Array.of(BigInt(this.pooledPosition(ids))), shape: [1] };

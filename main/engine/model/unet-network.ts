@@ -1,32 +1,54 @@
 import { ImpastoError } from '../../../contract/errors.ts';
 import type { UNetConfig } from '../../../models/checkpoint/component-config.ts';
+import { plainVariant, type UNetVariant, unetPass, variantKey } from '../adapters/graph-variants.ts';
 import type { ModelSession } from '../runtime/session.ts';
 import { float32Data, type Tensor } from '../runtime/tensor.ts';
 import type { Conditioning, LatentShape } from './conditioning.ts';
+import type { GraphPass, NetworkSessions } from './network-sessions.ts';
 import type { SessionUse } from './session-use.ts';
+
+/** What adapters and regions ask of a call. */
+export interface UNetAdaptation {
+  variant: UNetVariant;
+  /** For each row its factors, gates and biases by input name, each for one row. */
+  rows: readonly Readonly<Record<string, Tensor>>[];
+}
+
+interface Row {
+  conditioning: Conditioning;
+  inputs: Readonly<Record<string, Tensor>>;
+}
 
 /** The denoising network: authored or imported, one call for one latent under one or more conditionings. */
 export class UNetNetwork {
   readonly config: UNetConfig;
-  readonly #session: (timestep: number) => SessionUse;
+  readonly sessions: NetworkSessions;
   /** One call for all rows (a GPU), or one a row: on a CPU a batch of two costs twice one, and twice the memory. */
-  readonly #batchRows: boolean;
+  readonly batchRows: boolean;
+  readonly #fractional: readonly GraphPass[];
   /** Rows evaluated since this network was opened. */
   rows = 0;
 
   /**
-   * @param session the session for a timestep: exported models may take whole ones only
+   * @param fractional passes for timesteps that are no whole numbers: exported models may take whole ones only
    */
-  constructor(config: UNetConfig, session: (timestep: number) => SessionUse, batchRows: boolean) {
+  constructor(
+    config: UNetConfig,
+    sessions: NetworkSessions,
+    batchRows: boolean,
+    fractional: readonly GraphPass[] = [],
+  ) {
     this.config = config;
-    this.#session = session;
-    this.#batchRows = batchRows;
+    this.sessions = sessions;
+    this.batchRows = batchRows;
+    this.#fractional = fractional;
   }
 
   /**
    * The network's prediction for one latent under each conditioning.
    * @param latent [channels, height, width] with every input channel of the network (9 for inpaint models)
    * @param guidance the guidance embedding [time_cond_proj_dim] of LCM models
+   * @param adaptation the variant of the graph, and what each row gives to its inputs
    * @returns a prediction [out channels, height, width] for each conditioning
    */
   async predict(
@@ -35,12 +57,18 @@ export class UNetNetwork {
     timestep: number,
     conditionings: readonly Conditioning[],
     guidance?: Float32Array,
+    adaptation: UNetAdaptation = { variant: plainVariant, rows: [] },
   ): Promise<Float32Array[]> {
-    const groups = this.#batchRows && sameLength(conditionings) ? [conditionings] : conditionings.map((row) => [row]);
-    return this.#session(timestep)(async (session) => {
+    const rows = conditionings.map((conditioning, index) => ({ conditioning, inputs: adaptation.rows[index] ?? {} }));
+    const groups = this.batchRows && sameShape(rows) ? [rows] : rows.map((row) => [row]);
+    return this.#use(
+      adaptation.variant,
+      timestep,
+    )(async (session) => {
       const predictions: Float32Array[] = [];
       for (const group of groups) {
-        const outputs = await session.run(this.#feeds(session, latent, shape, timestep, group, guidance));
+        const feeds = this.#feeds(session, latent, shape, timestep, group, guidance);
+        const outputs = await session.run({ ...feeds, ...joinInputs(group) });
         const output = outputs.out_sample ?? Object.values(outputs)[0];
         if (!output) throw new ImpastoError('ENGINE_ERROR', 'The UNet gave no output.', 'Export the model again.');
         const data = float32Data(output);
@@ -52,14 +80,21 @@ export class UNetNetwork {
     });
   }
 
+  #use(variant: UNetVariant, timestep: number): SessionUse {
+    const passes = Number.isInteger(timestep) ? [] : [...this.#fractional];
+    if (variantKey(variant) !== '') passes.push(unetPass(variant, this.config).pass);
+    return this.sessions.use(passes);
+  }
+
   #feeds(
     session: ModelSession,
     latent: Float32Array,
     shape: LatentShape,
     timestep: number,
-    rows: readonly Conditioning[],
+    group: readonly Row[],
     guidance: Float32Array | undefined,
   ): Record<string, Tensor> {
+    const rows = group.map(({ conditioning }) => conditioning);
     const count = rows.length;
     const first = rows[0] as Conditioning;
     const feeds: Record<string, Tensor> = {
@@ -87,8 +122,27 @@ function timestepTensor(session: ModelSession, timestep: number, count: number):
   return { data: new Float32Array(rows).fill(timestep), shape: [rows] };
 }
 
-function sameLength(rows: readonly Conditioning[]): boolean {
-  return rows.every((row) => row.tokens === rows[0]?.tokens);
+/** Can the rows share a call: prompts of one length, and inputs that are the same or of one shape. */
+function sameShape(rows: readonly Row[]): boolean {
+  const [first] = rows;
+  return rows.every(
+    ({ conditioning, inputs }) =>
+      conditioning.tokens === first?.conditioning.tokens &&
+      Object.entries(inputs).every(([name, tensor]) => tensor.shape.join() === first.inputs[name]?.shape.join()),
+  );
+}
+
+/** Inputs of several rows: as they are where all rows have the same, else side by side along the first dimension. */
+function joinInputs(rows: readonly Row[]): Record<string, Tensor> {
+  const [first, ...others] = rows;
+  if (!first || others.length === 0) return first?.inputs ?? {};
+  return Object.fromEntries(
+    Object.entries(first.inputs).map(([name, tensor]) => {
+      if (others.every(({ inputs }) => inputs[name] === tensor)) return [name, tensor];
+      const data = join(rows.map(({ inputs }) => float32Data(inputs[name] as Tensor)));
+      return [name, { data, shape: [rows.length, ...tensor.shape.slice(1)] }];
+    }),
+  );
 }
 
 function repeat(data: Float32Array, count: number): Float32Array {

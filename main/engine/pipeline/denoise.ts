@@ -3,8 +3,8 @@ import type { GuidanceSettings } from '../../../contract/request.ts';
 import type { LatentShape } from '../model/conditioning.ts';
 import type { UNetNetwork } from '../model/unet-network.ts';
 import type { DrawNoise, Scheduler } from '../schedulers/scheduler.ts';
+import type { Composition, PlannedRow, StepPart } from './composition.ts';
 import { classifierFreeGuidance, guidanceActive, guidanceEmbedding, rescaleGuidance } from './guidance.ts';
-import { conditioningAt, type PromptConditioning } from './text-conditioning.ts';
 
 /** What keeps the part outside a mask. */
 export type Inpaint =
@@ -16,7 +16,7 @@ export type Inpaint =
 export interface DenoiseOptions {
   unet: UNetNetwork;
   scheduler: Scheduler;
-  prompts: PromptConditioning;
+  composition: Composition;
   guidance: GuidanceSettings;
   /** Steps of the request, of which image-to-image runs the last. */
   steps: number;
@@ -56,33 +56,64 @@ export async function denoise(start: Float32Array, shape: LatentShape, options: 
   return latent;
 }
 
-/** The guided prediction: one row where guidance is off or distilled, else two. */
+/** The guided prediction: one row a part where guidance is off or distilled, else two. */
 async function predict(
   input: Float32Array,
   shape: LatentShape,
   call: number,
   options: DenoiseOptions,
 ): Promise<Float32Array> {
-  const { unet, scheduler, prompts, guidance, steps } = options;
+  const { unet, scheduler, composition, guidance, steps } = options;
   const calls = scheduler.timesteps.length;
   const timestep = scheduler.timesteps[call] as number;
   // Schedules and intervals count steps; a scheduler of second order calls the network twice a step.
   const step = Math.floor((call * steps) / calls);
-  const positive = conditioningAt(prompts.positive, step);
+  const parts = composition.at(step);
   const { timeCondProjDim } = unet.config;
-  if (timeCondProjDim !== null) {
-    const embedding = guidanceEmbedding(guidance.scale, timeCondProjDim);
-    const [only] = await unet.predict(input, shape, timestep, [positive], embedding);
-    return only as Float32Array;
+  const embedding = timeCondProjDim === null ? undefined : guidanceEmbedding(guidance.scale, timeCondProjDim);
+  const guided = embedding === undefined && guidanceActive(step, steps, guidance.interval);
+  const negatives = guided ? parts.flatMap(({ negative }) => negative ?? []) : [];
+  const rows = distinct([...negatives, ...parts.map(({ positive }) => positive)]);
+  const predictions = await unet.predict(
+    input,
+    shape,
+    timestep,
+    rows.map(({ conditioning }) => conditioning),
+    embedding,
+    { variant: composition.variant, rows: rows.map(({ inputs }) => inputs) },
+  );
+  const predicted = (row: PlannedRow) => predictions[rows.findIndex((other) => isSame(other, row))] as Float32Array;
+  const cond = mixParts(parts, ({ positive }) => predicted(positive));
+  if (negatives.length === 0) return cond;
+  const uncond = mixParts(parts, ({ negative, positive }) => predicted(negative ?? positive));
+  return rescaleGuidance(classifierFreeGuidance(uncond, cond, guidance.scale), cond, guidance.rescale);
+}
+
+const isSame = (a: PlannedRow, b: PlannedRow): boolean => a.conditioning === b.conditioning && a.inputs === b.inputs;
+
+/** Parts may have a row in common, such as one negative prompt: it is computed once. */
+function distinct(rows: readonly PlannedRow[]): PlannedRow[] {
+  return rows.filter((row, index) => rows.findIndex((other) => isSame(other, row)) === index);
+}
+
+/**
+ * The parts' predictions as one: by their shares of each latent cell, else their mean (LoRA Composite, Zhong et al.
+ * 2024: unconditional and conditional predictions are averaged apart and then guided).
+ */
+export function mixParts(parts: readonly StepPart[], predicted: (part: StepPart) => Float32Array): Float32Array {
+  const [first] = parts;
+  if (!first) throw new Error('a step without a prediction');
+  if (parts.length === 1) return predicted(first);
+  const mixed = new Float32Array(predicted(first).length);
+  for (const part of parts) {
+    const prediction = predicted(part);
+    const { share } = part;
+    for (const [at, value] of prediction.entries()) {
+      const weight = share ? (share[at % share.length] as number) : 1 / parts.length;
+      mixed[at] = (mixed[at] as number) + weight * value;
+    }
   }
-  if (prompts.negative === null || !guidanceActive(step, steps, guidance.interval)) {
-    const [only] = await unet.predict(input, shape, timestep, [positive]);
-    return only as Float32Array;
-  }
-  const negative = conditioningAt(prompts.negative, step);
-  const [uncond, cond] = await unet.predict(input, shape, timestep, [negative, positive]);
-  const guided = classifierFreeGuidance(uncond as Float32Array, cond as Float32Array, guidance.scale);
-  return rescaleGuidance(guided, cond as Float32Array, guidance.rescale);
+  return mixed;
 }
 
 function keepOutside(

@@ -11,6 +11,7 @@ import type {
 } from '../../../contract/engine.ts';
 import { ImpastoError } from '../../../contract/errors.ts';
 import type { SchedulerConfig } from '../../../models/checkpoint/component-config.ts';
+import type { ModelAdapters } from '../adapters/model-adapters.ts';
 import { compositeInto } from '../image/composite.ts';
 import { fromTensor } from '../image/pixels.ts';
 import type { LatentShape } from '../model/conditioning.ts';
@@ -20,10 +21,12 @@ import type { Planes, Posterior } from '../model/vae-network.ts';
 import { createNoiseGenerator, type NoiseGenerator } from '../noise/index.ts';
 import { createScheduler, unusedSettings } from '../schedulers/index.ts';
 import type { Scheduler, SchedulerOptions } from '../schedulers/scheduler.ts';
+import { type Composition, composePicture } from './composition.ts';
 import { denoise, type Inpaint } from './denoise.ts';
+import { guidanceWarnings } from './guidance-warnings.ts';
 import { type InitPicture, loadInitPicture, type SizedRequest } from './init-picture.ts';
 import type { LatentPreviews } from './previews.ts';
-import { encodePrompts, type NamedEmbedding, type PromptConditioning } from './text-conditioning.ts';
+import type { NamedEmbedding } from './text-conditioning.ts';
 import { replayable, TrajectoryRecorder } from './trajectory.ts';
 
 export interface RenderHooks {
@@ -44,6 +47,8 @@ export interface RenderHooks {
 /** What a render needs beside the request: the loaded model and what was decided for it. */
 export interface RenderContext {
   model: LoadedModel;
+  /** The adapters opened for the model. */
+  adapters: ModelAdapters;
   embeddings: readonly NamedEmbedding[];
   previews: LatentPreviews;
   /** Decode and encode in tiles. */
@@ -66,23 +71,21 @@ export async function renderPictures(
   const clock = new StageClock(model, request.batch, hooks);
   const factor = model.vae.factor;
   const shape: LatentShape = [model.vae.config.latentChannels, request.height / factor, request.width / factor];
+  await clock.start('open', 0, 1);
+  const active = await context.adapters.load(request.adapters, warn, hooks.signal);
   await clock.start('encode-text', 0, 1);
   const distilled = model.unet.config.timeCondProjDim !== null;
   const guided = request.guidance.scale > 1 && !distilled;
-  if (!guided && request.negativePrompt !== '') {
-    warn({
-      code: 'NEGATIVE_PROMPT_UNUSED',
-      message: distilled
-        ? 'This model has its guidance distilled into it: the negative prompt has no effect.'
-        : `Guidance is off at a scale of ${request.guidance.scale}: the negative prompt has no effect.`,
-    });
-  }
-  const prompts = await encodePrompts(model, request, context.embeddings, guided, warn);
+  for (const warning of guidanceWarnings(request, distilled, active)) warn(warning);
+  const composition = await composePicture(request, shape, active, guided, {
+    ...context,
+    ...(hooks.signal ? { signal: hooks.signal } : {}),
+  });
   const init = await loadInitPicture(request, factor, warn, hooks.signal);
   const picture: PictureContext = {
     ...context,
     shape,
-    prompts,
+    composition,
     init,
     maskedPlanes: init?.mask ? masked(init) : null,
     clock,
@@ -99,7 +102,7 @@ export async function renderPictures(
 
 interface PictureContext extends RenderContext {
   shape: LatentShape;
-  prompts: PromptConditioning;
+  composition: Composition;
   init: InitPicture | null;
   /** The init picture with what is drawn anew in grey. */
   maskedPlanes: Float32Array | null;
@@ -114,7 +117,7 @@ async function renderOne(
   context: PictureContext,
   hooks: RenderHooks,
 ): Promise<RenderedImage> {
-  const { model, shape, prompts, init, clock } = context;
+  const { model, shape, composition, init, clock } = context;
   const seed = request.seed + index;
   const noise = createNoiseGenerator(request.noise, seed);
   const size = shape[0] * shape[1] * shape[2];
@@ -153,7 +156,7 @@ async function renderOne(
   const latent = await denoise(start, shape, {
     unet: model.unet,
     scheduler,
-    prompts,
+    composition,
     guidance: request.guidance,
     steps,
     inpaint,

@@ -1,10 +1,12 @@
 import type { EngineWarning } from '../../../contract/engine.ts';
+import { ImpastoError } from '../../../contract/errors.ts';
 import { extractExtraNetworks } from '../../../contract/prompt/extra-networks.ts';
 import { resolveSchedules } from '../../../contract/prompt/schedule.ts';
 import type { RenderRequest } from '../../../contract/request.ts';
 import type { Conditioning } from '../model/conditioning.ts';
 import type { LoadedModel } from '../model/loaded-model.ts';
 import type { EncodedChunk } from '../model/text-network.ts';
+import type { Tensor } from '../runtime/tensor.ts';
 import { type ChunkPlan, padChunks, planChunks } from '../text/chunks.ts';
 import type { TextualInversion } from '../text/textual-inversion.ts';
 
@@ -23,6 +25,9 @@ export interface PromptConditioning {
   negative: ConditioningSchedule | null;
 }
 
+/** What a text encoder's side branches take, by input name. */
+type AdaptedInputs = Readonly<Record<string, Tensor>>;
+
 interface Variant {
   fromStep: number;
   text: string;
@@ -34,6 +39,8 @@ interface Variant {
  * Encodes the prompts of a request, once for each text that its schedules give.
  * Prompts are cut into as many chunks as the longest needs; the shorter are padded by empty ones, so that their rows
  * can share a call.
+ * @param adapted for each text encoder the factors and gates of its adapters, null for none
+ * @throws ImpastoError `REQUEST_INVALID` where a prompt still names an adapter by a tag
  */
 export async function encodePrompts(
   model: LoadedModel,
@@ -41,12 +48,18 @@ export async function encodePrompts(
   embeddings: readonly NamedEmbedding[],
   needsNegative: boolean,
   warn: (warning: EngineWarning) => void,
+  adapted: readonly (AdaptedInputs | null)[] = [],
 ): Promise<PromptConditioning> {
   const variants = (text: string): Variant[] => {
     const { text: plain, loras, warnings } = extractExtraNetworks(text);
     for (const { code, message } of warnings) warn({ code, message });
-    for (const lora of loras) {
-      warn({ code: 'ADAPTER_IGNORED', message: `<lora:${lora.name}> is left out: adapters are not supported yet.` });
+    const [tag] = loras;
+    if (tag) {
+      throw new ImpastoError(
+        'REQUEST_INVALID',
+        `The prompt names <lora:${tag.name}>, and no folder of LoRAs was given to find it in.`,
+        'Give the folder (--lora-folder DIR) or the file itself (--lora FILE), or take the tag out.',
+      );
     }
     return resolveSchedules(plain, request.steps).map(({ fromStep, text: at }) => ({
       fromStep,
@@ -68,7 +81,9 @@ export async function encodePrompts(
 
   const encode = async (variant: Variant, clipSkip: number): Promise<Conditioning> => {
     const encoded = await Promise.all(
-      variant.plans.map((plan, index) => encodePlan(model, index, padChunks(plan, chunks), embeddings, clipSkip, warn)),
+      variant.plans.map((plan, index) =>
+        encodePlan(model, index, padChunks(plan, chunks), embeddings, clipSkip, warn, adapted[index] ?? null),
+      ),
     );
     return conditioningOf(encoded, model, request);
   };
@@ -103,6 +118,7 @@ async function encodePlan(
   embeddings: readonly NamedEmbedding[],
   clipSkip: number,
   warn: (warning: EngineWarning) => void,
+  adapted: AdaptedInputs | null,
 ): Promise<EncodedChunk> {
   const encoder = model.text[index];
   if (!encoder) throw new Error(`no text encoder ${index}`);
@@ -115,7 +131,7 @@ async function encodePlan(
   const options = { hiddenStateFromEnd: model.checkpoint.hiddenStateFromEnd + clipSkip - 1, warn };
   for (const warning of plan.warnings) warn(warning);
   const encoded: EncodedChunk[] = [];
-  for (const chunk of plan.chunks) encoded.push(await encoder.encode(chunk, vectors, options));
+  for (const chunk of plan.chunks) encoded.push(await encoder.encode(chunk, vectors, options, adapted));
   const first = encoded[0] as EncodedChunk;
   const hidden = new Float32Array(encoded.reduce((sum, chunk) => sum + chunk.hidden.length, 0));
   let offset = 0;

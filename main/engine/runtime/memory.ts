@@ -22,6 +22,8 @@ export interface JobSize {
   fusedAttention?: boolean;
   /** Runs of queries in which plain attention is done. */
   queryChunks?: number;
+  /** Bytes of adapters, and of attention under a bias. */
+  compositionBytes?: number;
   /** Channels of the VAE's second block, which meets the picture at full size; 256 in every Stable Diffusion. */
   vaeChannels?: number;
   /** Side in pixels of a tile where the VAE works in tiles. */
@@ -94,7 +96,7 @@ export function estimateJob(size: JobSize): JobEstimate {
     stage: 'sample',
     part: 'the UNet',
     weights: size.unetBytes,
-    activations: unetActivations(size),
+    activations: unetActivations(size) + (size.compositionBytes ?? 0),
   };
   const stages: StageEstimate[] = [
     { stage: 'encode-text', part: 'the text encoders', weights: size.textBytes, activations: textActivations },

@@ -1,0 +1,121 @@
+import type { SideBranchInputs } from '../../../models/passes/side-branch.ts';
+import type { Tensor } from '../runtime/tensor.ts';
+import type { RankAxis, Selection } from './factor-stack.ts';
+import type { MaskPyramid } from './level-masks.ts';
+
+/** One adapter in one row of a network. */
+export interface AdapterUse {
+  /** Identity of its file. */
+  id: string;
+  /** Strength with its schedule at this step. */
+  strength: number;
+  /** Where in the picture; null: everywhere. */
+  mask: MaskPyramid | null;
+}
+
+/** What one row of a network is to do with its adapters. */
+export interface RowUse {
+  uses: readonly AdapterUse[];
+  /**
+   * Parts that the row's prompt tokens are made of: how many tokens, and which of `uses` act on them. One part that all
+   * act on where omitted.
+   */
+  segments?: readonly { tokens: number; uses: ReadonlySet<AdapterUse> }[];
+}
+
+/** Sizes of the picture's levels, the latent's own first. */
+export type LevelSizes = readonly { height: number; width: number }[];
+
+/** Latent sizes down the UNet: each half the one before, rounded up. */
+export function levelSizes(height: number, width: number, levels: number): LevelSizes {
+  const sizes = [{ height, width }];
+  for (let level = 1; level < levels; level++) {
+    const above = sizes[level - 1] as { height: number; width: number };
+    sizes.push({ height: Math.ceil(above.height / 2), width: Math.ceil(above.width / 2) });
+  }
+  return sizes;
+}
+
+/**
+ * The gates of one row, by input name: for Linears [1, positions or 1, rank], for convolutions [1, rank, h or 1, w or 1].
+ * They carry strength, schedule and mask: all that may change without another graph or other factors.
+ */
+export function rowGates(
+  gates: SideBranchInputs['gates'],
+  selection: Pick<Selection, 'linear' | 'conv'>,
+  row: RowUse,
+  sizes: LevelSizes,
+): Record<string, Tensor> {
+  const feeds: Record<string, Tensor> = {};
+  for (const [place, names] of gates) {
+    if (names.rows !== undefined) feeds[names.rows] = rowsGate(place, selection.linear, row, sizes);
+    if (names.planes !== undefined) feeds[names.planes] = planesGate(place, selection.conv, row, sizes);
+  }
+  return feeds;
+}
+
+/** 0 for `level0`; null for places that are not of the picture. */
+function levelOf(place: string): number | null {
+  return place.startsWith('level') ? Number(place.slice('level'.length)) : null;
+}
+
+function rowsGate(place: string, axis: RankAxis, row: RowUse, sizes: LevelSizes): Tensor {
+  if (place === 'context' && row.segments) return contextGate(axis, row, row.segments);
+  const level = levelOf(place);
+  const masked = level !== null && row.uses.some(({ mask }) => mask !== null);
+  const size = masked ? (sizes[level] as LevelSizes[number]) : { height: 1, width: 1 };
+  const positions = size.height * size.width;
+  const data = new Float32Array(positions * axis.rank);
+  for (const { id, strength, mask } of row.uses) {
+    const span = axis.spans.get(id);
+    if (!span || strength === 0) continue;
+    const plane = masked ? mask?.levels[level]?.data : null;
+    const overall = level === null ? strength * (mask?.mean ?? 1) : strength;
+    for (let position = 0; position < positions; position++) {
+      const value = plane ? strength * (plane[position] as number) : overall;
+      if (value === 0) continue;
+      const start = position * axis.rank + span.offset;
+      // One file may be used several times in a row: here and there, early and late.
+      for (let at = start; at < start + span.rank; at++) data[at] = (data[at] as number) + value;
+    }
+  }
+  return { data, shape: [1, positions, axis.rank] };
+}
+
+/** Keys and values of the prompt have no place in the picture: an adapter of a region acts on the region's own tokens. */
+function contextGate(axis: RankAxis, row: RowUse, segments: NonNullable<RowUse['segments']>): Tensor {
+  const tokens = segments.reduce((sum, segment) => sum + segment.tokens, 0);
+  const data = new Float32Array(tokens * axis.rank);
+  let first = 0;
+  for (const segment of segments) {
+    const own = new Float32Array(axis.rank);
+    for (const use of row.uses) {
+      const span = axis.spans.get(use.id);
+      if (!span || !segment.uses.has(use)) continue;
+      for (let at = span.offset; at < span.offset + span.rank; at++) own[at] = (own[at] as number) + use.strength;
+    }
+    for (let token = first; token < first + segment.tokens; token++) data.set(own, token * axis.rank);
+    first += segment.tokens;
+  }
+  return { data, shape: [1, tokens, axis.rank] };
+}
+
+function planesGate(place: string, axis: RankAxis, row: RowUse, sizes: LevelSizes): Tensor {
+  const level = levelOf(place);
+  const masked = level !== null && row.uses.some(({ mask }) => mask !== null);
+  const { height, width } = masked ? (sizes[level] as LevelSizes[number]) : { height: 1, width: 1 };
+  const data = new Float32Array(axis.rank * height * width);
+  for (const { id, strength, mask } of row.uses) {
+    const span = axis.spans.get(id);
+    if (!span || strength === 0) continue;
+    const plane = masked ? mask?.levels[level]?.data : null;
+    const overall = level === null ? strength * (mask?.mean ?? 1) : strength;
+    for (let rank = span.offset; rank < span.offset + span.rank; rank++) {
+      const start = rank * height * width;
+      for (let at = 0; at < height * width; at++) {
+        data[start + at] = (data[start + at] as number) + (plane ? strength * (plane[at] as number) : overall);
+      }
+    }
+  }
+  return { data, shape: [1, axis.rank, height, width] };
+}

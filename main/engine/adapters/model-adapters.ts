@@ -1,0 +1,165 @@
+import { resolve } from 'node:path';
+import type { DistillationPreset } from '../../../contract/adapter.ts';
+import type { EngineWarning } from '../../../contract/engine.ts';
+import type { AdapterRef } from '../../../contract/request.ts';
+import type { Adapter } from '../../../models/adapters/adapter.ts';
+import { type OpenAdapterOptions, openAdapter } from '../../../models/adapters/open-adapter.ts';
+import type { Checkpoint } from '../../../models/checkpoint/checkpoint.ts';
+import { type AdapterReach, adapterReaches, reachOf } from '../../../models/passes/adaptable-modules.ts';
+import type { LoadedModel } from '../model/loaded-model.ts';
+import { modelIdentity } from '../runtime/session-cache.ts';
+import { FactorStack } from './factor-stack.ts';
+import { textPass, type UNetVariant, unetPass, type VariantInputs, variantKey } from './graph-variants.ts';
+
+/** An adapter of a request, its factors in the model's stacks. */
+export interface ActiveAdapter {
+  ref: AdapterRef;
+  /** Identity of its file: path, size and time of change. */
+  id: string;
+  name: string;
+  /** UNet modules that it has layers for; null: none. */
+  reach: AdapterReach | null;
+  /** It changes what the picture reads from the prompt: text encoders, or keys and values of cross-attention. */
+  changesPrompt: boolean;
+  /** By text encoder: does it have layers there. */
+  text: readonly boolean[];
+  distillation: DistillationPreset | null;
+}
+
+export type OpenAdapter = (path: string, checkpoint: Checkpoint, options: OpenAdapterOptions) => Promise<Adapter>;
+
+type Facts = Omit<ActiveAdapter, 'ref' | 'id'> & { warnings: EngineWarning[] };
+
+const noInputs: VariantInputs = {
+  modules: [],
+  branches: { factors: new Map(), gates: new Map() },
+  cross: new Map(),
+  self: new Map(),
+};
+
+const isKeyOrValue = (path: string): boolean => /attn2\.to_[kv]$/.test(path);
+
+/**
+ * The adapters opened for one model. Each file is opened once and again when it has changed on disk; its factors lie in
+ * one stack a network.
+ */
+export class ModelAdapters {
+  readonly #model: LoadedModel;
+  readonly #open: OpenAdapter;
+  readonly #facts = new Map<string, Facts>();
+  readonly #variants = new Map<string, Promise<VariantInputs>>();
+  #stacks: Promise<{ unet: FactorStack; text: FactorStack[] }> | null = null;
+  /** Files opened since the start. */
+  opened = 0;
+
+  constructor(model: LoadedModel, open: OpenAdapter = openAdapter) {
+    this.#model = model;
+    this.#open = open;
+  }
+
+  /**
+   * Opens what is not open yet.
+   * @throws ImpastoError `FILE_NOT_FOUND`, `CANCELLED`, `ADAPTER_WRONG_BASE`, `ADAPTER_INVALID` and what reading a file throws
+   */
+  async load(
+    refs: readonly AdapterRef[],
+    warn: (warning: EngineWarning) => void,
+    signal?: AbortSignal,
+  ): Promise<ActiveAdapter[]> {
+    if (refs.length === 0) return [];
+    const paths = refs.map(({ path }) => resolve(path));
+    const ids = await Promise.all(paths.map((path) => modelIdentity([path])));
+    const stacks = await this.stacks();
+    const held = (id: string) => [stacks.unet, ...stacks.text].every((stack) => stack.has(id));
+    const missing = new Map(
+      ids.flatMap((id, index) => (this.#facts.has(id) && held(id) ? [] : [[id, paths[index] as string] as const])),
+    );
+    if (missing.size > 0) {
+      const opened: [string, Adapter][] = [];
+      const options = signal ? { signal } : {};
+      for (const [id, path] of missing) opened.push([id, await this.#open(path, this.#model.checkpoint, options)]);
+      this.#add(opened, stacks, new Set(ids));
+    }
+    return refs.map((ref, index) => {
+      const id = ids[index] as string;
+      const { warnings, ...facts } = this.#facts.get(id) as Facts;
+      for (const { code, message } of warnings) warn({ code, message: `${facts.name}: ${message}` });
+      return { ...facts, ref, id, name: ref.name ?? facts.name };
+    });
+  }
+
+  /** The stacks of the UNet and of each text encoder; made when first asked for. */
+  stacks(): Promise<{ unet: FactorStack; text: FactorStack[] }> {
+    this.#stacks ??= this.#makeStacks();
+    return this.#stacks;
+  }
+
+  /** What a variant of the UNet's graph takes. */
+  unetInputs(variant: UNetVariant): Promise<VariantInputs> {
+    if (variantKey(variant) === '') return Promise.resolve(noInputs);
+    return this.#describe(`unet ${variantKey(variant)}`, async () =>
+      unetPass(variant, this.#model.unet.config).inputs(await this.#model.unet.sessions.graph()),
+    );
+  }
+
+  textInputs(index: number): Promise<VariantInputs> {
+    return this.#describe(`text ${index}`, async () => {
+      const encoder = this.#model.text[index];
+      if (!encoder) throw new Error(`no text encoder ${index}`);
+      return textPass().inputs(await encoder.sessions.plain.graph());
+    });
+  }
+
+  #describe(key: string, make: () => Promise<VariantInputs>): Promise<VariantInputs> {
+    const known = this.#variants.get(key) ?? make();
+    this.#variants.set(key, known);
+    return known;
+  }
+
+  async #makeStacks() {
+    const unet = await this.unetInputs({ reach: 'all', cross: false, selfRuns: 0 });
+    const text = await Promise.all(this.#model.text.map((_, index) => this.textInputs(index)));
+    return { unet: new FactorStack(unet.modules), text: text.map(({ modules }) => new FactorStack(modules)) };
+  }
+
+  #add(
+    opened: readonly [string, Adapter][],
+    stacks: { unet: FactorStack; text: FactorStack[] },
+    keep: ReadonlySet<string>,
+  ): void {
+    const layersOf = (adapter: Adapter) => [adapter.unet, adapter.textEncoder, adapter.textEncoder2];
+    const networks = [stacks.unet, ...stacks.text];
+    const unplaced = networks.map((stack, index) =>
+      stack.add(
+        opened.map(([id, adapter]) => ({ id, layers: layersOf(adapter)[index] ?? [] })),
+        keep,
+      ),
+    );
+    for (const [id, adapter] of opened) {
+      const lost = unplaced.flatMap((network) => network.get(id) ?? []);
+      const warnings = [...adapter.warnings];
+      if (lost.length > 0) {
+        warnings.push({
+          code: 'ADAPTER_UNPLACED',
+          message: `${lost.length} layers do not act, since this model's graph does not name their modules (e.g. ${lost[0]}).`,
+        });
+      }
+      const { applied, of } = adapter.matched;
+      if (applied < of) {
+        warnings.push({ code: 'ADAPTER_PARTLY_MATCHED', message: `${applied} of ${of} layers act on this model.` });
+      }
+      const reaches = adapter.unet.map(({ path }) => reachOf(path));
+      this.#facts.set(id, {
+        name: adapter.name,
+        reach: adapterReaches.findLast((reach) => reaches.includes(reach)) ?? null,
+        changesPrompt:
+          adapter.textEncoder.length + adapter.textEncoder2.length > 0 ||
+          adapter.unet.some(({ path }) => isKeyOrValue(path)),
+        text: stacks.text.map((_, index) => (layersOf(adapter)[index + 1] ?? []).length > 0),
+        distillation: adapter.distillation,
+        warnings,
+      });
+      this.opened += 1;
+    }
+  }
+}

@@ -1,0 +1,230 @@
+import { afterAll, describe, expect, it } from 'vitest';
+import type { Graph, Initializer } from '../../../models/onnx/graph.ts';
+import { serialise } from '../../../models/onnx/serialise.ts';
+import { findAdaptable } from '../../../models/passes/adaptable-modules.ts';
+import { addSideBranches } from '../../../models/passes/side-branch.ts';
+import { buildSession, type ModelSession } from '../runtime/session.ts';
+import type { Tensor } from '../runtime/tensor.ts';
+
+/** The side branch on one Linear or convolution, in each form that a graph may have it. */
+
+const [width, out, rank] = [5, 4, 3];
+const values = (count: number, seed: number) =>
+  Float32Array.from({ length: count }, (_, index) => Math.sin(seed * 12.9898 + index * 78.233));
+
+const opened: ModelSession[] = [];
+afterAll(() => Promise.all(opened.map((session) => session.release())));
+
+function graphOf(node: Graph['nodes'][number], weight: Initializer, x: Graph['inputs'][number], opset = 17): Graph {
+  return {
+    name: 'one module',
+    nodes: [node],
+    initializers: new Map([[weight.name, weight]]),
+    inputs: [x],
+    outputs: [{ name: 'y', dtype: 'float', dims: ['a', 'b', 'c'].slice(0, x.dims.length) }],
+    opsets: { '': opset },
+    irVersion: 8,
+  };
+}
+
+const initializer = (data: Float32Array, dims: number[]): Initializer => ({
+  name: 'w',
+  dtype: 'float',
+  dims,
+  data: { inline: new Uint8Array(data.buffer) },
+});
+
+async function open(graph: Graph): Promise<ModelSession> {
+  const session = await buildSession(serialise(graph), { name: 'unet', provider: 'cpu' });
+  opened.push(session);
+  return session;
+}
+
+/** [rows, k] x [n, k]^T. */
+function times(a: Float32Array, b: Float32Array, k: number): Float32Array {
+  const [rows, n] = [a.length / k, b.length / k];
+  const y = new Float32Array(rows * n);
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < n; column++) {
+      let sum = 0;
+      for (let at = 0; at < k; at++) sum += (a[row * k + at] as number) * (b[column * k + at] as number);
+      y[row * n + column] = sum;
+    }
+  }
+  return y;
+}
+
+function transposed(a: Float32Array, columns: number): Float32Array {
+  const rows = a.length / columns;
+  return Float32Array.from({ length: a.length }, (_, at) => a[(at % rows) * columns + Math.floor(at / rows)] as number);
+}
+
+function expectClose(actual: Tensor | undefined, expected: Float32Array): void {
+  expect(actual?.data.length).toBe(expected.length);
+  const worst = Math.max(...expected.map((value, at) => Math.abs(value - Number(actual?.data[at]))));
+  expect(worst).toBeLessThan(1e-5);
+}
+
+const w = values(out * width, 1);
+const a = values(rank * width, 2);
+const b = values(rank * out, 3);
+
+/** y for x [rows * positions, in] under a gate [rows, positions, rank]. */
+function expected(x: Float32Array, gate: Float32Array): Float32Array {
+  const down = times(x, a, width).map((value, at) => value * (gate[at] as number));
+  const plain = times(x, w, width);
+  const delta = times(down, transposed(b, out), rank);
+  return plain.map((value, at) => value + (delta[at] as number));
+}
+
+const forms = [
+  {
+    name: 'a Gemm over rows, as authored',
+    node: {
+      name: 'mid.to_q',
+      op: 'Gemm',
+      domain: '',
+      inputs: ['x', 'w'],
+      outputs: ['y'],
+      attributes: { transB: { type: 'int', value: 1 } },
+    },
+    weight: initializer(w, [out, width]),
+    dims: ['n', width],
+    opset: 17,
+  },
+  {
+    name: "a MatMul on three dimensions, as torch's exporter writes it",
+    node: { name: '/mid/to_q/MatMul', op: 'MatMul', domain: '', inputs: ['x', 'w'], outputs: ['y'], attributes: {} },
+    weight: initializer(transposed(w, width), [width, out]),
+    dims: ['batch', 'n', width],
+    opset: 14,
+  },
+] as const;
+
+describe.each(forms)('the side branch on $name', ({ node, weight, dims, opset }) => {
+  const build = async () => {
+    const graph = graphOf(
+      structuredClone(node) as unknown as Graph['nodes'][number],
+      weight,
+      { name: 'x', dtype: 'float', dims },
+      opset,
+    );
+    graph.inputs.push({ name: 'sample', dtype: 'float', dims: ['batch', 1] });
+    const modules = findAdaptable(graph, () => 'level0');
+    expect([...modules.keys()]).toEqual(['mid.to_q']);
+    const inputs = addSideBranches(graph, [...modules.values()], 'sample');
+    return { session: await open(graph), factors: inputs.factors.get('mid.to_q') };
+  };
+  const run = async (x: Float32Array, rows: number, gate: Tensor, factors = { a, b, rank }) => {
+    const { session } = await build();
+    const shape = dims.length === 2 ? [x.length / width, width] : [rows, x.length / width / rows, width];
+    const outputs = await session.run({
+      x: { data: x, shape },
+      sample: { data: new Float32Array(rows), shape: [rows, 1] },
+      'lora_a/mid.to_q': { data: factors.a, shape: [factors.rank, width] },
+      'lora_b/mid.to_q': { data: factors.b, shape: [factors.rank, out] },
+      'lora_gate/level0/rows': gate,
+    });
+    return outputs.y;
+  };
+
+  it('equals the merged weights under a gate of ones', async () => {
+    const x = values(2 * 6 * width, 4);
+    const merged = times(transposed(b, out), transposed(a, width), rank).map((value, at) => value + (w[at] as number));
+    expectClose(
+      await run(x, 2, { data: new Float32Array(rank).fill(1), shape: [1, 1, rank] }),
+      times(x, merged, width),
+    );
+  });
+
+  it('takes a gate of its own for each row and position', async () => {
+    const x = values(2 * 6 * width, 5);
+    const gate = values(2 * 6 * rank, 6);
+    expectClose(await run(x, 2, { data: gate, shape: [2, 6, rank] }), expected(x, gate));
+  });
+
+  it('joins the results of two complementary masks', async () => {
+    const x = values(6 * width, 7);
+    const mask = Float32Array.of(1, 1, 0, 0, 1, 0);
+    const second = { a: values(rank * width, 8), b: values(rank * out, 9) };
+    const both = {
+      a: Float32Array.of(...a, ...second.a),
+      b: Float32Array.of(...b, ...second.b),
+      rank: 2 * rank,
+    };
+    const gate = Float32Array.from({ length: 6 * 2 * rank }, (_, at) => {
+      const inside = mask[Math.floor(at / (2 * rank))] as number;
+      return at % (2 * rank) < rank ? inside : 1 - inside;
+    });
+    const ones = { data: new Float32Array(rank).fill(1), shape: [1, 1, rank] };
+    const [one, other] = [await run(x, 1, ones), await run(x, 1, ones, { ...second, rank })];
+    const joined = Float32Array.from({ length: 6 * out }, (_, at) =>
+      Number(mask[Math.floor(at / out)] === 1 ? one?.data[at] : other?.data[at]),
+    );
+    expectClose(await run(x, 1, { data: gate, shape: [1, 6, 2 * rank] }, both), joined);
+  });
+
+  it('changes nothing under a gate of zeros', async () => {
+    const x = values(4 * width, 10);
+    const y = await run(x, 1, { data: new Float32Array(rank), shape: [1, 1, rank] });
+    expectClose(y, times(x, w, width));
+  });
+});
+
+describe('the side branch on a convolution', () => {
+  it.each([
+    [3, 1, 1],
+    [3, 2, 1],
+    [1, 1, 0],
+  ])('of kernel %i, stride %i equals a convolution of the merged weights', async (kernel, stride, pad) => {
+    const [cin, cout, side] = [3, 4, 5];
+    const weight = values(cout * cin * kernel * kernel, 1);
+    const down = values(rank * cin * kernel * kernel, 2);
+    const up = values(rank * cout, 3);
+    const conv = (data: Float32Array): Graph => {
+      const graph = graphOf(
+        {
+          name: 'mid.conv',
+          op: 'Conv',
+          domain: '',
+          inputs: ['sample', 'w'],
+          outputs: ['y'],
+          attributes: {
+            kernel_shape: { type: 'ints', value: [kernel, kernel] },
+            strides: { type: 'ints', value: [stride, stride] },
+            pads: { type: 'ints', value: [pad, pad, pad, pad] },
+          },
+        },
+        initializer(data, [cout, cin, kernel, kernel]),
+        { name: 'sample', dtype: 'float', dims: ['batch', cin, 'h', 'w'] },
+      );
+      graph.outputs[0] = { name: 'y', dtype: 'float', dims: ['batch', cout, 'h2', 'w2'] };
+      return graph;
+    };
+    const delta = times(transposed(up, cout), transposed(down, cin * kernel * kernel), rank);
+    const merged = await open(conv(weight.map((value, at) => value + (delta[at] as number))));
+    const branched = conv(weight);
+    const modules = findAdaptable(branched, () => 'level0');
+    addSideBranches(branched, [...modules.values()], 'sample');
+    const sample = { data: values(2 * cin * side * side, 4), shape: [2, cin, side, side] };
+    const { y: whole } = await merged.run({ sample });
+    const { y } = await (await open(branched)).run({
+      sample,
+      'lora_a/mid.conv': { data: down, shape: [rank, cin, kernel, kernel] },
+      'lora_b/mid.conv': { data: up, shape: [rank, cout] },
+      'lora_gate/level0/planes': { data: new Float32Array(rank).fill(1), shape: [1, rank, 1, 1] },
+    });
+    expectClose(y, whole?.data as Float32Array);
+  });
+});
+
+it('refuses a graph whose operators are older than the side branch', () => {
+  const graph = graphOf(
+    { name: '/mid/to_q/MatMul', op: 'MatMul', domain: '', inputs: ['x', 'w'], outputs: ['y'], attributes: {} },
+    initializer(w, [width, out]),
+    { name: 'x', dtype: 'float', dims: ['batch', 'n', width] },
+    11,
+  );
+  const modules = [...findAdaptable(graph, () => 'level0').values()];
+  expect(() => addSideBranches(graph, modules, 'x')).toThrow(/opset 11/);
+});

@@ -1,0 +1,65 @@
+import { readFile } from 'node:fs/promises';
+import type { Part } from '../../../models/checkpoint/checkpoint.ts';
+import type { Graph } from '../../../models/onnx/graph.ts';
+import { parseModel, serialise } from '../../../models/onnx/serialise.ts';
+import type { WeightMap } from '../../../models/weights/weight-map.ts';
+import type { ModelSource } from '../runtime/session.ts';
+import { modelIdentity, type SessionCache, type SessionKey } from '../runtime/session-cache.ts';
+import type { SessionUse } from './session-use.ts';
+
+/** Changes a network's graph before it is loaded. */
+export interface GraphPass {
+  /** Tells its variant of the graph from others. */
+  key: string;
+  apply(graph: Graph): void;
+}
+
+/** One network's graph and its sessions, plain or changed by passes. */
+export interface NetworkSessions {
+  /** The session of a variant: built when first used. */
+  use(passes?: readonly GraphPass[]): SessionUse;
+  /** The graph before any pass, written or read anew. */
+  graph(): Promise<Graph>;
+}
+
+export interface NetworkSource<C> {
+  part: Part<C>;
+  /** Files that the weights come from. */
+  files: readonly string[];
+  /** Estimated bytes of its weights in a session. */
+  bytes: number;
+  author: (config: C, weights: WeightMap) => Graph;
+}
+
+/**
+ * Wires a network to the session cache.
+ * @param key component, provider, and a variant that tells how the graph is written
+ */
+export async function networkSessions<C>(
+  cache: SessionCache,
+  key: Omit<SessionKey, 'model'>,
+  { part, files, bytes, author }: NetworkSource<C>,
+): Promise<NetworkSessions> {
+  const model = await modelIdentity(files);
+  const graph = async (): Promise<Graph> =>
+    part.source === 'onnx' ? parseModel(await readFile(part.path), part.path) : author(part.config, part.weights);
+  const uses = new Map<string, SessionUse>();
+  const make = (passes: readonly GraphPass[], variant: string): SessionUse => {
+    const source = async (): Promise<ModelSource> => {
+      if (part.source === 'onnx' && passes.length === 0) return { path: part.path };
+      const changed = await graph();
+      for (const pass of passes) pass.apply(changed);
+      return serialise(changed);
+    };
+    return (work) => cache.use({ ...key, model, variant }, { source, bytes }, work);
+  };
+  return {
+    graph,
+    use: (passes = []) => {
+      const variant = [key.variant, ...passes.map((pass) => pass.key)].join(' ');
+      const known = uses.get(variant) ?? make(passes, variant);
+      uses.set(variant, known);
+      return known;
+    },
+  };
+}

@@ -1,0 +1,217 @@
+import type { EngineWarning } from '../../../contract/engine.ts';
+import type { RenderRequest } from '../../../contract/request.ts';
+import type { MaskPyramid } from '../adapters/level-masks.ts';
+import type { ActiveAdapter } from '../adapters/model-adapters.ts';
+import type { PlacedRegions } from '../adapters/regions.ts';
+import { scheduleFactor } from '../adapters/strength-schedule.ts';
+
+/** A prompt within a row, where it is looked at and which adapters act on it. */
+export interface PromptSegment {
+  prompt: string;
+  negativePrompt: string;
+  adapters: readonly ActiveAdapter[];
+  /** Null: everywhere. */
+  mask: MaskPyramid | null;
+}
+
+/** One of the predictions that a step is made of. */
+export interface CompositionPart {
+  /** Where it counts; null: everywhere, as much as each other part. */
+  share: MaskPyramid | null;
+  /** One, or several where the places of a picture read prompts of their own. */
+  segments: readonly PromptSegment[];
+  adapters: readonly { adapter: ActiveAdapter; mask: MaskPyramid | null }[];
+}
+
+export interface PartsPlan {
+  /** The parts of a step. Equal parts are the same objects. */
+  at(step: number): readonly CompositionPart[];
+  /** Does any part have several segments? */
+  segmented: boolean;
+}
+
+type Asked = Pick<RenderRequest, 'prompt' | 'negativePrompt' | 'steps' | 'composition'>;
+
+/**
+ * Which predictions each step is made of, by the method that the request asks for (Zhong et al. 2024 for switch and
+ * composite).
+ */
+export function planParts(request: Asked, adapters: readonly ActiveAdapter[], placed: PlacedRegions | null): PartsPlan {
+  const { method, switchEvery, regionalBy } = request.composition;
+  if (method === 'regional' && placed) {
+    const parts =
+      regionalBy === 'rows' ? regionalRows(request, adapters, placed) : [regionalRow(request, adapters, placed)];
+    return { at: () => parts, segmented: regionalBy === 'bias' };
+  }
+  // All adapters' words are in the one prompt, whichever of them draws.
+  const prompt = withTriggers(request.prompt, adapters);
+  const part = (drawing: readonly ActiveAdapter[]) => masked({ ...request, prompt }, drawing, placed);
+  if (method === 'sum' || method === 'regional' || adapters.length < 2) {
+    const parts = [part(adapters)];
+    return { at: () => parts, segmented: isSegmented(parts) };
+  }
+  const alone = adapters.map((adapter) => part([adapter]));
+  const segmented = isSegmented(alone);
+  if (method === 'switch') {
+    return { at: (step) => [alone[Math.floor(step / switchEvery) % alone.length] as CompositionPart], segmented };
+  }
+  const plain = [part([])];
+  return {
+    at: (step) => {
+      const drawing = alone.filter((_, index) => {
+        const { ref } = adapters[index] as ActiveAdapter;
+        return scheduleFactor(ref, step / request.steps) !== 0;
+      });
+      return drawing.length > 0 ? drawing : plain;
+    },
+    segmented,
+  };
+}
+
+const isSegmented = (parts: readonly CompositionPart[]): boolean => parts.some(({ segments }) => segments.length > 1);
+
+/** One row: adapters of regions act within their masks, and what they make of the prompt is read there alone. */
+function masked(request: Asked, adapters: readonly ActiveAdapter[], placed: PlacedRegions | null): CompositionPart {
+  const { prompt, negativePrompt } = request;
+  const everywhere = adapters.filter(({ ref }) => ref.region === undefined);
+  const regionOf = (adapter: ActiveAdapter) =>
+    placed?.regions.find(({ region }) => region.name === adapter.ref.region) ?? null;
+  const drawn = adapters.map((adapter) => ({ adapter, mask: regionOf(adapter)?.mask ?? null }));
+  const reading = (placed?.regions ?? []).filter((region) =>
+    adapters.some((adapter) => adapter.changesPrompt && regionOf(adapter) === region),
+  );
+  if (reading.length === 0) {
+    return { share: null, segments: [{ prompt, negativePrompt, adapters, mask: null }], adapters: drawn };
+  }
+  const silent = (placed?.regions ?? []).filter((region) => !reading.includes(region));
+  const rest = sumOf([placed?.background ?? null, ...silent.map(({ share }) => share)]);
+  const segments: PromptSegment[] = reading.map((region) => ({
+    prompt,
+    negativePrompt,
+    adapters: adapters.filter((adapter) => everywhere.includes(adapter) || regionOf(adapter) === region),
+    mask: region.share,
+  }));
+  if (rest) segments.unshift({ prompt, negativePrompt, adapters: everywhere, mask: rest });
+  return { share: null, segments, adapters: drawn };
+}
+
+interface RegionalPiece extends PromptSegment {
+  mask: MaskPyramid;
+  /** Adapters of this piece alone. */
+  own: readonly ActiveAdapter[];
+}
+
+/** The background and the regions, each with its prompt and its adapters. */
+function pieces(request: Asked, adapters: readonly ActiveAdapter[], placed: PlacedRegions): RegionalPiece[] {
+  const everywhere = adapters.filter(({ ref }) => ref.region === undefined);
+  const found: RegionalPiece[] = placed.regions.map(({ region, share }) => {
+    const own = adapters.filter(({ ref }) => ref.region === region.name);
+    const acting = adapters.filter((adapter) => everywhere.includes(adapter) || own.includes(adapter));
+    return {
+      prompt: withTriggers(region.prompt.trim() === '' ? request.prompt : region.prompt, acting),
+      negativePrompt: region.negativePrompt ?? request.negativePrompt,
+      adapters: acting,
+      own,
+      mask: share,
+    };
+  });
+  const { background } = placed;
+  if (background) {
+    const prompt = withTriggers(request.prompt, everywhere);
+    found.unshift({
+      prompt,
+      negativePrompt: request.negativePrompt,
+      adapters: everywhere,
+      own: [],
+      mask: background,
+    });
+  }
+  return found;
+}
+
+/** A row a region: each draws its prompt over the whole picture, and counts where its region is. */
+function regionalRows(request: Asked, adapters: readonly ActiveAdapter[], placed: PlacedRegions): CompositionPart[] {
+  return pieces(request, adapters, placed).map((piece) => ({
+    share: piece.mask,
+    segments: [{ ...piece, mask: null }],
+    adapters: piece.adapters.map((adapter) => ({ adapter, mask: null })),
+  }));
+}
+
+/** One row, in which each place reads its own region's prompt and has its own region's adapters. */
+function regionalRow(request: Asked, adapters: readonly ActiveAdapter[], placed: PlacedRegions): CompositionPart {
+  const found = pieces(request, adapters, placed);
+  return {
+    share: null,
+    segments: found,
+    adapters: adapters.map((adapter) => ({
+      adapter,
+      mask: found.find(({ own }) => own.includes(adapter))?.mask ?? null,
+    })),
+  };
+}
+
+/** The prompt with the trigger words that it lacks. */
+export function withTriggers(prompt: string, adapters: readonly ActiveAdapter[]): string {
+  let text = prompt;
+  for (const { ref } of adapters) {
+    const trigger = ref.trigger?.trim() ?? '';
+    if (trigger === '' || text.toLowerCase().includes(trigger.toLowerCase())) continue;
+    text = text.trim() === '' ? trigger : `${text}, ${trigger}`;
+  }
+  return text;
+}
+
+function sumOf(masks: readonly (MaskPyramid | null)[]): MaskPyramid | null {
+  const given = masks.filter((mask) => mask !== null);
+  const [first, ...others] = given;
+  if (!first || others.length === 0) return first ?? null;
+  return {
+    mean: given.reduce((sum, { mean }) => sum + mean, 0),
+    levels: first.levels.map((plane, level) => ({
+      ...plane,
+      data: plane.data.map((value, at) =>
+        others.reduce((sum, mask) => sum + (mask.levels[level]?.data[at] as number), value),
+      ),
+    })),
+  };
+}
+
+/** What of a request's composition has no effect. */
+export function compositionWarnings(
+  { composition, regions, steps }: Pick<RenderRequest, 'composition' | 'regions' | 'steps'>,
+  adapters: readonly ActiveAdapter[],
+): EngineWarning[] {
+  const warnings: EngineWarning[] = [];
+  const warn = (code: string, message: string) => warnings.push({ code, message });
+  const { method, isolation, switchEvery } = composition;
+  const prompted = regions.filter(({ prompt, negativePrompt }) => prompt.trim() !== '' || negativePrompt !== undefined);
+  if (method === 'regional') {
+    for (const { name, prompt } of regions) {
+      if (prompt.trim() !== '') continue;
+      warn('REGION_WITHOUT_PROMPT', `The region "${name}" has no prompt of its own: it is drawn from the main prompt.`);
+    }
+  } else if (prompted.length > 0) {
+    warn(
+      'REGION_PROMPTS_UNUSED',
+      `Prompts of regions act with the method regional only: ${prompted.map(({ name }) => `"${name}"`).join(', ')} use the main prompt.`,
+    );
+  }
+  if (isolation > 0 && regions.length < 2) {
+    warn('ISOLATION_UNUSED', 'There are no two regions to isolate from each other: isolation has no effect.');
+  }
+  if (method === 'switch' && adapters.length > 1 && switchEvery * (adapters.length - 1) >= steps) {
+    const drawing = Math.ceil(steps / switchEvery);
+    warn(
+      'SWITCH_TOO_SLOW',
+      `With ${switchEvery} steps each, ${steps} steps give only ${drawing} of ${adapters.length} adapters a turn.`,
+    );
+  }
+  for (const { name, ref } of adapters) {
+    const acts = Array.from({ length: steps }, (_, step) => scheduleFactor(ref, step / steps)).some(
+      (factor) => factor !== 0,
+    );
+    if (!acts) warn('ADAPTER_NEVER_ACTS', `None of the ${steps} steps lies in the range in which ${name} acts.`);
+  }
+  return warnings;
+}

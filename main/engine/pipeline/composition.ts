@@ -1,0 +1,231 @@
+import type { EngineWarning } from '../../../contract/engine.ts';
+import { adapterReaches } from '../../../models/passes/adaptable-modules.ts';
+import { type AdapterUse, levelSizes } from '../adapters/gates.ts';
+import { plainVariant, selfRunsFor, type UNetVariant } from '../adapters/graph-variants.ts';
+import type { ActiveAdapter, ModelAdapters } from '../adapters/model-adapters.ts';
+import { NetworkInputs } from '../adapters/network-inputs.ts';
+import { type PlacedRegions, placeRegions } from '../adapters/regions.ts';
+import { actsAt, scheduleFactor } from '../adapters/strength-schedule.ts';
+import type { Conditioning, LatentShape } from '../model/conditioning.ts';
+import type { LoadedModel } from '../model/loaded-model.ts';
+import type { Tensor } from '../runtime/tensor.ts';
+import {
+  type CompositionPart,
+  compositionWarnings,
+  type PartsPlan,
+  type PromptSegment,
+  planParts,
+} from './composition-parts.ts';
+import type { SizedRequest } from './init-picture.ts';
+import {
+  type ConditioningSchedule,
+  conditioningAt,
+  encodePrompts,
+  type NamedEmbedding,
+  type PromptConditioning,
+} from './text-conditioning.ts';
+
+/** A row of the UNet: what it is conditioned on, and its factors, gates and biases by input name. */
+export interface PlannedRow {
+  conditioning: Conditioning;
+  inputs: Readonly<Record<string, Tensor>>;
+}
+
+/** One of the predictions that a step is made of, before guidance. */
+export interface StepPart {
+  /** Weight at each latent cell; null: everywhere, as much as each other part. */
+  share: Float32Array | null;
+  positive: PlannedRow;
+  /** Null where no step is guided. */
+  negative: PlannedRow | null;
+}
+
+/** What the UNet draws at each step of a request. */
+export interface Composition {
+  variant: UNetVariant;
+  at(step: number): StepPart[];
+}
+
+export interface CompositionContext {
+  model: LoadedModel;
+  adapters: ModelAdapters;
+  embeddings: readonly NamedEmbedding[];
+  warn: (warning: EngineWarning) => void;
+  signal?: AbortSignal;
+}
+
+/**
+ * Opens what a request is composed of, encodes its prompts and plans its steps.
+ * @param guided whether any step has classifier-free guidance
+ */
+export async function composePicture(
+  request: SizedRequest,
+  shape: LatentShape,
+  active: readonly ActiveAdapter[],
+  guided: boolean,
+  context: CompositionContext,
+): Promise<Composition> {
+  const { model, adapters, warn } = context;
+  for (const warning of compositionWarnings(request, active)) warn(warning);
+  const levels = model.unet.config.blockOutChannels.length;
+  const placed = await placeAsked(request, active, levels, context);
+  const plan = planParts(request, active, placed);
+  const isolated = placed !== null && placed.regions.length > 1 && request.composition.isolation > 0;
+  const [, height, width] = shape;
+  const variant: UNetVariant = {
+    reach: adapterReaches.findLast((reach) => active.some((adapter) => adapter.reach === reach)) ?? null,
+    cross: plan.segmented,
+    selfRuns: isolated ? selfRunsFor(height * width) : 0,
+  };
+  const inputs = new NetworkInputs(
+    await adapters.unetInputs(variant),
+    active.length > 0 ? (await adapters.stacks()).unet : null,
+    levelSizes(height, width, levels),
+    isolated ? { masks: placed.regions.map(({ share }) => share), strength: request.composition.isolation } : null,
+  );
+  const prompts = await SegmentPrompts.encode(request, plan, active, guided, context);
+  const allIds = [...new Set(active.map(({ id }) => id))];
+  // Rows that share a call share its factors; alone a row is given its own adapters' only.
+  const idsOf = (uses: readonly AdapterUse[]) =>
+    model.unet.batchRows ? allIds : [...new Set(uses.map(({ id }) => id))];
+
+  const row = (part: CompositionPart, step: number, side: 'positive' | 'negative'): PlannedRow => {
+    const uses = part.adapters.map(({ adapter, mask }) => ({
+      adapter,
+      use: { id: adapter.id, strength: adapter.ref.strength * scheduleFactor(adapter.ref, step / request.steps), mask },
+    }));
+    const conditionings = part.segments.map((segment) =>
+      conditioningAt(prompts.at(segment, step)[side] as ConditioningSchedule, step),
+    );
+    const several = part.segments.length > 1;
+    const segments = part.segments.map((segment, index) => ({
+      tokens: (conditionings[index] as Conditioning).tokens,
+      mask: segment.mask,
+      uses: new Set(uses.filter(({ adapter }) => segment.adapters.includes(adapter)).map(({ use }) => use)),
+    }));
+    const all = uses.map(({ use }) => use);
+    return {
+      conditioning: joinConditionings(conditionings, part.segments),
+      inputs: inputs.row(idsOf(all), { uses: all, ...(several ? { segments } : {}) }, segments),
+    };
+  };
+  return {
+    variant,
+    at: (step) =>
+      plan.at(step).map((part) => ({
+        share: part.share?.levels[0]?.data ?? null,
+        positive: row(part, step, 'positive'),
+        negative: guided ? row(part, step, 'negative') : null,
+      })),
+  };
+}
+
+/** A composition of nothing but prompts. */
+export function plainComposition({ positive, negative }: PromptConditioning): Composition {
+  const row = (schedule: ConditioningSchedule, step: number) => ({
+    conditioning: conditioningAt(schedule, step),
+    inputs: noInputs,
+  });
+  return {
+    variant: plainVariant,
+    at: (step) => [{ share: null, positive: row(positive, step), negative: negative && row(negative, step) }],
+  };
+}
+
+const noInputs = {};
+
+/** The regions that matter: all for the method regional and for isolation, else those with adapters. */
+async function placeAsked(
+  request: SizedRequest,
+  active: readonly ActiveAdapter[],
+  levels: number,
+  { model, warn, signal }: CompositionContext,
+): Promise<PlacedRegions | null> {
+  const { method, isolation, base } = request.composition;
+  const all = method === 'regional' || isolation > 0;
+  const regions = request.regions.filter(({ name }) => all || active.some(({ ref }) => ref.region === name));
+  if (regions.length === 0) return null;
+  const size = { width: request.width, height: request.height, factor: model.vae.factor, levels };
+  return placeRegions(regions, method === 'regional' ? base : 0, size, warn, signal);
+}
+
+/** The prompts of all segments, encoded once for each set of adapters that act on the text encoders. */
+class SegmentPrompts {
+  readonly #steps: number;
+  readonly #encoded = new Map<string, PromptConditioning>();
+
+  private constructor(steps: number) {
+    this.#steps = steps;
+  }
+
+  static async encode(
+    request: SizedRequest,
+    plan: PartsPlan,
+    active: readonly ActiveAdapter[],
+    guided: boolean,
+    { model, adapters, embeddings, warn }: CompositionContext,
+  ): Promise<SegmentPrompts> {
+    const prompts = new SegmentPrompts(request.steps);
+    const networks = await Promise.all(
+      model.text.map(async (_, index) => {
+        if (!active.some(({ text }) => text[index])) return null;
+        const stack = (await adapters.stacks()).text[index] ?? null;
+        return new NetworkInputs(await adapters.textInputs(index), stack, [{ height: 1, width: 1 }]);
+      }),
+    );
+    for (let step = 0; step < request.steps; step++) {
+      for (const segment of plan.at(step).flatMap((part) => part.segments)) {
+        const key = prompts.#key(segment, step);
+        if (prompts.#encoded.has(key)) continue;
+        const acting = prompts.#acting(segment, step);
+        const adapted = model.text.map((_, index) => {
+          const here = acting.filter(({ text }) => text[index]);
+          if (here.length === 0) return null;
+          const uses = here.map(({ id, ref }) => ({ id, strength: textStrength(ref), mask: null }));
+          return networks[index]?.row([...new Set(here.map(({ id }) => id))], { uses }, []) ?? null;
+        });
+        const { prompt, negativePrompt } = segment;
+        const asked = { ...request, prompt, negativePrompt };
+        prompts.#encoded.set(key, await encodePrompts(model, asked, embeddings, guided, warn, adapted));
+      }
+    }
+    return prompts;
+  }
+
+  at(segment: PromptSegment, step: number): PromptConditioning {
+    return this.#encoded.get(this.#key(segment, step)) as PromptConditioning;
+  }
+
+  /** A step range holds for text too; a curve shapes the UNet alone, since each of its steps would be a prompt of its own. */
+  #acting(segment: PromptSegment, step: number): ActiveAdapter[] {
+    return segment.adapters.filter(({ ref, text }) => text.includes(true) && actsAt(ref, step / this.#steps));
+  }
+
+  #key(segment: PromptSegment, step: number): string {
+    const acting = this.#acting(segment, step).map(({ id, ref }) => [id, textStrength(ref)]);
+    return JSON.stringify([segment.prompt, segment.negativePrompt, acting]);
+  }
+}
+
+const textStrength = ({ textStrength: own, strength }: ActiveAdapter['ref']): number => own ?? strength;
+
+/** The tokens of all segments in one row; pooled embeddings, which have no place, by the segments' areas. */
+function joinConditionings(parts: readonly Conditioning[], segments: readonly PromptSegment[]): Conditioning {
+  const [first] = parts;
+  if (!first) throw new Error('a row without a prompt');
+  if (parts.length === 1) return first;
+  const hidden = new Float32Array(parts.reduce((sum, part) => sum + part.hidden.length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    hidden.set(part.hidden, offset);
+    offset += part.hidden.length;
+  }
+  const tokens = parts.reduce((sum, part) => sum + part.tokens, 0);
+  if (!first.pooled) return { ...first, hidden, tokens };
+  const areas = segments.map(({ mask }) => mask?.mean ?? 1);
+  const total = areas.reduce((sum, area) => sum + area, 0);
+  const pooled = first.pooled.map((_, at) =>
+    parts.reduce((sum, part, index) => sum + ((part.pooled?.[at] ?? 0) * (areas[index] as number)) / total, 0),
+  );
+  return { ...first, hidden, tokens, pooled };
+}
