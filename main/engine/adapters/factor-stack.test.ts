@@ -120,6 +120,19 @@ describe('FactorStack', () => {
     expect(stack.select(['a', 'd']).linear.rank).toBe(100);
   });
 
+  it('leaves what a picture in the making holds as it is when adapters are added or give way', () => {
+    const stack = new FactorStack(modules);
+    stack.add([{ id: 'b', layers: [layer('to_q', 3, 2)] }], none);
+    const drawing = stack.select(['b']);
+    const held = drawing.factors('to_q');
+    const before = delta(drawing, 'b', 'to_q');
+    for (const id of ['c', 'a', 'd']) stack.add([{ id, layers: [layer('to_q', 100, 5)] }], new Set(['b']));
+    expect(delta(drawing, 'b', 'to_q')).toEqual(before);
+    expect(drawing.factors('to_q')).toBe(held);
+    expectClose(delta(stack.select(['a', 'b', 'd']), 'b', 'to_q'), deltaOf(layer('to_q', 3, 2)));
+    expectClose(delta(stack.select(['a', 'b', 'd']), 'd', 'to_q'), deltaOf(layer('to_q', 100, 5)));
+  });
+
   it('replaces an adapter of the same identity and tells layers that the network lacks', () => {
     const stack = new FactorStack(modules);
     stack.add([{ id: 'a', layers: [layer('to_q', 2, 1)] }], none);

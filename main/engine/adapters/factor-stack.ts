@@ -37,11 +37,13 @@ export interface Selection {
 
 interface Slot {
   id: string;
-  rank: { linear: number; conv: number };
+  rank: RankCounts;
   paths: ReadonlySet<string>;
   bytes: number;
   used: number;
 }
+
+type RankCounts = Record<StackModule['kind'], number>;
 
 interface Factors {
   module: StackModule;
@@ -56,6 +58,9 @@ const axes = ['linear', 'conv'] as const;
  * the sum, so that they can stay where they are.
  */
 const sumRun = 128;
+
+/** Room for adapters to come. Until they do, its pages are never touched and take no memory. */
+const spareRanks = 128;
 
 /** Bytes of adapters kept though the last picture did not use them. */
 const idleBytes = 512e6;
@@ -72,6 +77,8 @@ export class FactorStack {
   readonly #modules = new Map<string, Factors>();
   #slots: Slot[] = [];
   #clock = 0;
+  /** Grows as ranks move: a selection's places hold for one layout. */
+  #layout = 0;
   #zeros = new Float32Array(0);
   #layouts = new Map<string, Selection>();
 
@@ -121,7 +128,7 @@ export class FactorStack {
     const wanted = new Set(ids);
     const chosen = this.#slots.filter(({ id }) => wanted.has(id));
     for (const slot of chosen) slot.used = ++this.#clock;
-    const key = JSON.stringify(chosen.map(({ id }) => id));
+    const key = `${this.#layout} ${JSON.stringify(chosen.map(({ id }) => id))}`;
     const known = this.#layouts.get(key);
     if (known) return known;
     const made = this.#selection(key, wanted);
@@ -153,36 +160,45 @@ export class FactorStack {
     return slots.filter((slot) => !given.has(slot)).sort((a, b) => (a.id < b.id ? -1 : 1));
   }
 
-  /** Lays the slots out anew, module by module: ranks that an adapter does not have in a module are zeros. */
+  /**
+   * Lays the slots out, module by module: ranks that an adapter does not have in a module are zeros. What comes after all
+   * that is held is written behind it, into room kept for that; else a module's factors are laid out anew, so that
+   * selections in use keep theirs.
+   */
   #relay(slots: Slot[], added: ReadonlyMap<string, ReadonlyMap<string, AdapterLayer>>): void {
     const before = offsets(this.#slots);
     const after = offsets(slots);
+    const appends = this.#slots.every((slot, index) => slots[index] === slot);
+    const total = { linear: 0, conv: 0 };
+    for (const { rank } of slots) for (const axis of axes) total[axis] += rank[axis];
     for (const [path, factors] of this.#modules) {
-      const { module, data } = factors;
+      const { module } = factors;
       if (!slots.some((slot) => slot.paths.has(path))) {
         factors.data = null;
         continue;
       }
       const [inner, out] = [innerSize(module), module.out];
-      const total = slots.reduce((sum, slot) => sum + slot.rank[module.kind], 0);
-      const a = new Float32Array(total * inner);
-      const b = new Float32Array(total * out);
+      const held = factors.data;
+      const inPlace = held !== null && appends && held.b.length >= total[module.kind] * out;
+      const room = total[module.kind] + spareRanks;
+      const data = inPlace ? held : { a: new Float32Array(room * inner), b: new Float32Array(room * out) };
       for (const slot of slots) {
         const layer = added.get(slot.id)?.get(path);
-        const at = (after.get(slot.id) as Record<StackModule['kind'], number>)[module.kind];
+        const at = (after.get(slot.id) as RankCounts)[module.kind];
         if (layer) {
-          a.set(layer.down, at * inner);
-          turnInto(b, at * out, layer);
-        } else if (data && slot.paths.has(path)) {
-          const from = (before.get(slot.id) as Record<StackModule['kind'], number>)[module.kind];
+          data.a.set(layer.down, at * inner);
+          turnInto(data.b, at * out, layer);
+        } else if (held && !inPlace && slot.paths.has(path)) {
+          const from = (before.get(slot.id) as RankCounts)[module.kind];
           const rank = slot.rank[module.kind];
-          a.set(data.a.subarray(from * inner, (from + rank) * inner), at * inner);
-          b.set(data.b.subarray(from * out, (from + rank) * out), at * out);
+          data.a.set(held.a.subarray(from * inner, (from + rank) * inner), at * inner);
+          data.b.set(held.b.subarray(from * out, (from + rank) * out), at * out);
         }
       }
-      factors.data = { a, b };
+      factors.data = data;
     }
     this.#slots = slots;
+    this.#layout += 1;
     this.#layouts.clear();
   }
 
@@ -221,7 +237,7 @@ export class FactorStack {
     const chosen = present.filter(({ id }) => wanted.has(id));
     const [first, last] = [chosen[0], chosen[chosen.length - 1]];
     if (!first || !last) return { runs: [], axis: { rank: 1, spans: new Map() } };
-    const offset = (slot: Slot) => (at.get(slot.id) as Record<StackModule['kind'], number>)[kind];
+    const offset = (slot: Slot) => (at.get(slot.id) as RankCounts)[kind];
     const start = offset(first);
     const rank = offset(last) + last.rank[kind] - start;
     const gaps = rank > chosen.reduce((sum, slot) => sum + slot.rank[kind], 0);
@@ -266,8 +282,8 @@ interface AxisPlan {
   axis: RankAxis;
 }
 
-function offsets(slots: readonly Slot[]): Map<string, { linear: number; conv: number }> {
-  const found = new Map<string, { linear: number; conv: number }>();
+function offsets(slots: readonly Slot[]): Map<string, RankCounts> {
+  const found = new Map<string, RankCounts>();
   const at = { linear: 0, conv: 0 };
   for (const { id, rank } of slots) {
     found.set(id, { ...at });

@@ -74,11 +74,9 @@ export class ModelAdapters {
     const missing = new Map(
       ids.flatMap((id, index) => (this.#facts.has(id) && held(id) ? [] : [[id, paths[index] as string] as const])),
     );
-    if (missing.size > 0) {
-      const opened: [string, Adapter][] = [];
-      const options = signal ? { signal } : {};
-      for (const [id, path] of missing) opened.push([id, await this.#open(path, this.#model.checkpoint, options)]);
-      this.#add(opened, stacks, new Set(ids));
+    // One after the other and in the stack's order: each goes behind those held, and its own copy is let go.
+    for (const [id, path] of [...missing].sort(([a], [b]) => (a < b ? -1 : 1))) {
+      this.#add(id, await this.#open(path, this.#model.checkpoint, signal ? { signal } : {}), stacks, new Set(ids));
     }
     return refs.map((ref, index) => {
       const id = ids[index] as string;
@@ -123,43 +121,38 @@ export class ModelAdapters {
   }
 
   #add(
-    opened: readonly [string, Adapter][],
+    id: string,
+    adapter: Adapter,
     stacks: { unet: FactorStack; text: FactorStack[] },
     keep: ReadonlySet<string>,
   ): void {
-    const layersOf = (adapter: Adapter) => [adapter.unet, adapter.textEncoder, adapter.textEncoder2];
-    const networks = [stacks.unet, ...stacks.text];
-    const unplaced = networks.map((stack, index) =>
-      stack.add(
-        opened.map(([id, adapter]) => ({ id, layers: layersOf(adapter)[index] ?? [] })),
-        keep,
-      ),
-    );
-    for (const [id, adapter] of opened) {
-      const lost = unplaced.flatMap((network) => network.get(id) ?? []);
-      const warnings = [...adapter.warnings];
-      if (lost.length > 0) {
-        warnings.push({
-          code: 'ADAPTER_UNPLACED',
-          message: `${lost.length} layers do not act, since this model's graph does not name their modules (e.g. ${lost[0]}).`,
-        });
-      }
-      const { applied, of } = adapter.matched;
-      if (applied < of) {
-        warnings.push({ code: 'ADAPTER_PARTLY_MATCHED', message: `${applied} of ${of} layers act on this model.` });
-      }
-      const reaches = adapter.unet.map(({ path }) => reachOf(path));
-      this.#facts.set(id, {
-        name: adapter.name,
-        reach: adapterReaches.findLast((reach) => reaches.includes(reach)) ?? null,
-        changesPrompt:
-          adapter.textEncoder.length + adapter.textEncoder2.length > 0 ||
-          adapter.unet.some(({ path }) => isKeyOrValue(path)),
-        text: stacks.text.map((_, index) => (layersOf(adapter)[index + 1] ?? []).length > 0),
-        distillation: adapter.distillation,
-        warnings,
+    const byNetwork = [adapter.unet, adapter.textEncoder, adapter.textEncoder2];
+    const lost = [stacks.unet, ...stacks.text].flatMap((stack, index) => {
+      const unplaced = stack.add([{ id, layers: byNetwork[index] ?? [] }], keep);
+      return unplaced.get(id) ?? [];
+    });
+    const warnings = [...adapter.warnings];
+    if (lost.length > 0) {
+      warnings.push({
+        code: 'ADAPTER_UNPLACED',
+        message: `${lost.length} layers do not act, since this model's graph does not name their modules (e.g. ${lost[0]}).`,
       });
-      this.opened += 1;
     }
+    const { applied, of } = adapter.matched;
+    if (applied < of) {
+      warnings.push({ code: 'ADAPTER_PARTLY_MATCHED', message: `${applied} of ${of} layers act on this model.` });
+    }
+    const reaches = adapter.unet.map(({ path }) => reachOf(path));
+    this.#facts.set(id, {
+      name: adapter.name,
+      reach: adapterReaches.findLast((reach) => reaches.includes(reach)) ?? null,
+      changesPrompt:
+        adapter.textEncoder.length + adapter.textEncoder2.length > 0 ||
+        adapter.unet.some(({ path }) => isKeyOrValue(path)),
+      text: stacks.text.map((_, index) => (byNetwork[index + 1] ?? []).length > 0),
+      distillation: adapter.distillation,
+      warnings,
+    });
+    this.opened += 1;
   }
 }
