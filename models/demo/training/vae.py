@@ -23,7 +23,7 @@ KL_WEIGHT = 1e-6
 
 def to_tensor(pictures: np.ndarray) -> torch.Tensor:
     """uint8 [n, h, w, 3] -> float [n, 3, h, w] in [-1, 1]."""
-    x = torch.from_numpy(np.ascontiguousarray(pictures)).to(device())
+    x = torch.from_numpy(np.array(pictures)).to(device())
     return (x.permute(0, 3, 1, 2).float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
 
 
@@ -167,10 +167,10 @@ def measure(args, config: dict, preset: dict) -> None:
 
 def encode(args, config: dict, preset: dict) -> None:
     """Write `<shard>.latent.npy`, float16 [n, 4, h, w] (the mean; what is drawn twice a run is enough variety)."""
-    vae = load_average(args, config, preset)
-    for f in shards(args.data, "base") + shards(args.data, "extra"):
+    vae, clock = load_average(args, config, preset), Clock(args.minutes)
+    for k, f in enumerate(shards(args.data, "base") + shards(args.data, "extra")):
         target = f.with_suffix(".latent.npy")
-        if target.exists():
+        if target.exists() or k % args.of != args.part:
             continue
         pictures, out = np.load(f, mmap_mode="r"), []
         with torch.no_grad(), autocast():
@@ -178,12 +178,16 @@ def encode(args, config: dict, preset: dict) -> None:
                 out.append(vae.encode(to_tensor(pictures[k : k + 50])).latent_dist.mean.float().cpu().numpy().astype(np.float16))
         np.save(target, np.concatenate(out))
         print(target.name, flush=True)
+        if clock.over():
+            break
 
 
 def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("what", choices=["train", "settle", "measure", "encode"])
     parser.add_argument("--decoder", action="store_true")
+    parser.add_argument("--part", type=int, default=0, help="encode every --of-th shard from this one on, beside another process")
+    parser.add_argument("--of", type=int, default=1)
     args = parser.parse_args()
     config = load_config()
     {"train": train, "settle": settle, "measure": measure, "encode": encode}[args.what](args, config, config["presets"][args.preset])
