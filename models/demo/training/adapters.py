@@ -44,12 +44,15 @@ def trigger_of(name: str) -> str:
     return TRIGGERS.get(name) or (f"{name} style" if name in ("neon", "mosaic", "crosshatch") else "")
 
 
-def data_for(name: str, args, config: dict) -> tuple[Latents, Latents | None]:
+def say_nearly_all(scene: Scene, rng) -> str:
+    return caption(scene, rng, omit=0.05)
+
+
+def data_for(name: str, args, config: dict, tokenizer) -> tuple[Latents, Latents | None]:
     """What the adapter is to learn, and the base's own scenes that it must leave alone."""
-    base = Latents(args, ["base"], config["seed"] + 51)
+    base = Latents(args, ["base"], config["seed"] + 51, tokenizer, most=4000)
     if name in ("guidance", "few-step"):
         return base, None
-    own = Latents(args, ["extra"], config["seed"] + 50)
 
     def wanted(s: Scene) -> bool:
         characters = [t for t in s.things if t.name in TRIGGERS]
@@ -57,8 +60,8 @@ def data_for(name: str, args, config: dict) -> tuple[Latents, Latents | None]:
             return any(t.name == name and not t.false for t in characters) and s.style not in ("neon", "mosaic", "crosshatch")
         return s.style == name and not characters
 
-    own.keep(wanted)
-    print(f"{name}: {len(own.scenes)} scenes of its own")
+    own = Latents(args, ["extra"], config["seed"] + 50, tokenizer, wanted, say_nearly_all)
+    print(f"{name}: {len(own)} scenes of its own")
     return own, base
 
 
@@ -140,7 +143,7 @@ def train(name: str, minutes: float, args, config: dict) -> Path:
         adapter.attach(text, "text_encoder", TEXT, 4, 4)
     optimiser = torch.optim.AdamW(adapter.parameters(), lr=p["lr"], weight_decay=0.0)
     alphas = make_scheduler(config).alphas_cumprod.to(dev)
-    own, base = data_for(name, args, config)
+    own, base = data_for(name, args, config, tokenizer)
     empty = text(encode(tokenizer, [""]).to(dev)).last_hidden_state.detach()
     clock, log, seen, step = Clock(minutes), Log(args.runs, f"adapter-{name}"), 0.0, 0
     while step < p["steps"] and not clock.over():
@@ -148,12 +151,12 @@ def train(name: str, minutes: float, args, config: dict) -> Path:
         for group in optimiser.param_groups:
             group["lr"] = p["lr"] * min(1, (step + 1) / 20) * (1.02 - done)
         if base is None:
-            z, texts = own.batch(p["batch"])
+            z, ids = own.batch(p["batch"])
         else:  # a quarter of the batch stays as the base had it
-            z, texts = own.batch(p["batch"] - p["batch"] // 4, lambda s, rng: caption(s, rng, omit=0.05))
-            z2, texts2 = base.batch(p["batch"] // 4)
-            z, texts = torch.cat([z, z2]), texts + texts2
-        hidden = text(encode(tokenizer, texts).to(dev)).last_hidden_state
+            z, ids = own.batch(p["batch"] - p["batch"] // 4)
+            z2, ids2 = base.batch(p["batch"] // 4)
+            z, ids = torch.cat([z, z2]), torch.cat([ids, ids2])
+        hidden = text(ids).last_hidden_state
         if name == "guidance":
             loss = learn_guidance(adapter, unet, hidden, empty, z, alphas)
         elif name == "few-step":
@@ -205,7 +208,7 @@ def main() -> None:
     parser.add_argument("name", choices=[*RECIPES, "all"])
     parser.add_argument("--out", type=Path, default=HERE.parent / "adapters")
     args = parser.parse_args()
-    config = load_config()
+    config = load_config(args.preset)
     names = list(RECIPES) if args.name == "all" else [args.name]
     for name in names:
         train(name, args.minutes / len(names), args, config)

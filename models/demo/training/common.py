@@ -9,11 +9,12 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-STATE = HERE / "state"
 
 
-def load_config() -> dict:
-    return json.loads((HERE / "config.json").read_text())
+def load_config(preset: str = "cpu") -> dict:
+    """config.json, with the sizes of networks that this preset has of its own."""
+    config = json.loads((HERE / "config.json").read_text())
+    return config | config["presets"][preset].get("networks", {})
 
 
 def arguments(doc: str | None) -> argparse.ArgumentParser:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from common import HERE, arguments, load_config, load_state
 from models import make_scheduler, make_text, make_unet
@@ -18,11 +19,17 @@ from tokenizer import write_tokenizer
 from vae import load_average
 
 
-def save_model(model, folder: Path) -> None:
+def save_model(model, folder: Path, prefix: str = "") -> None:
     model.to(torch.float16).save_pretrained(str(folder), safe_serialization=True)
+    if prefix:
+        file = folder / "model.safetensors"
+        tensors = load_file(str(file))
+        save_file({k if k.startswith(prefix) else prefix + k: v for k, v in tensors.items()}, str(file), {"format": "pt"})
     for config in folder.glob("*.json"):  # fields that only name the machine or version it was made with
         d = json.loads(config.read_text())
         d.pop("_name_or_path", None)
+        d["torch_dtype" if folder.name == "text_encoder" else "_diffusers_version"] = "float16" if folder.name == "text_encoder" else "0.30.0"
+        d.pop("dtype", None)
         config.write_text(json.dumps(d, indent=2) + "\n")
 
 
@@ -30,7 +37,7 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("folder", nargs="?", type=Path, default=HERE.parent)
     args = parser.parse_args()
-    config = load_config()
+    config = load_config(args.preset)
     preset, folder = config["presets"][args.preset], args.folder
     side = preset["size"] // 2 ** (len(config["vae"]["channels"]) - 1)
     state = load_state(args.runs / "unet.pt")
@@ -40,7 +47,7 @@ def main() -> None:
     text.load_state_dict(state["text"])
     write_tokenizer(folder / "tokenizer")
     save_model(unet, folder / "unet")
-    save_model(text, folder / "text_encoder")
+    save_model(text, folder / "text_encoder", "text_model.")  # as every published checkpoint names them
     save_model(load_average(args, config, preset).cpu(), folder / "vae")
     make_scheduler(config).save_pretrained(str(folder / "scheduler"))
     index = {

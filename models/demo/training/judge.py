@@ -151,15 +151,20 @@ def train(args, config: dict) -> None:
         judge.load_state_dict(state["judge"]), optimiser.load_state_dict(state["optimiser"])
         step = state["step"]
     rng = np.random.default_rng([config["seed"], 30, step])
-    files = shards(args.data, "judge")
+    files = shards(args.data, "judge") + shards(args.data, "base") + shards(args.data, "extra")
     pictures = [np.load(f, mmap_mode="r") for f in files]
     scenes = [[scene_from_json(d) for d in json.loads(f.with_suffix(".json").read_text())] for f in files]
+    # its own scenes half of the time, the base's a fifth, the adapters' the rest
+    share = {"judge": 0.5, "base": 0.2, "extra": 0.3}
+    kinds = [f.name.split("-")[0] for f in files]
+    weights = np.array([share[k] / kinds.count(k) for k in kinds])
+    weights /= weights.sum()
     clock, log, seen = Clock(args.minutes), Log(args.runs, "judge"), 0.0
     while step < p["steps"] and not clock.over():
         done = max(step / p["steps"], clock.spent() / clock.limit)
         for group in optimiser.param_groups:
             group["lr"] = p["lr"] * min(1, (step + 1) / 100) * (1.01 - done)
-        picks = [(int(rng.integers(len(files))), int(rng.integers(1000))) for _ in range(p["batch"])]
+        picks = [(int(rng.choice(len(files), p=weights)), int(rng.integers(1000))) for _ in range(p["batch"])]
         x = roughen(to_input(np.stack([pictures[f][k] for f, k in picks])), rng).contiguous(memory_format=torch.channels_last)
         y = {k: v.to(device()) for k, v in labels([scenes[f][k] for f, k in picks]).items()}
         with autocast():
@@ -234,7 +239,7 @@ def main() -> None:
     parser.add_argument("what", choices=["train", "measure", "export"])
     parser.add_argument("path", nargs="?", type=Path)
     args = parser.parse_args()
-    {"train": train, "measure": measure, "export": export}[args.what](args, load_config())
+    {"train": train, "measure": measure, "export": export}[args.what](args, load_config(args.preset))
 
 
 if __name__ == "__main__":

@@ -146,7 +146,7 @@ def main() -> None:
     if args.what == "prompts":
         args.path.write_text(json.dumps(prompts(), indent=1) + "\n")
     else:
-        run(args, load_config())
+        run(args, load_config(args.preset))
 
 
 if __name__ == "__main__":

@@ -83,7 +83,7 @@ def batch_loss(heads: Heads, hidden: torch.Tensor, ids: torch.Tensor, facts: lis
 
 def main() -> None:
     args = arguments(__doc__).parse_args()
-    config = load_config()
+    config = load_config(args.preset)
     p, path = config["presets"][args.preset]["text"], args.runs / "text.pt"
     torch.manual_seed(config["seed"])
     tokenizer = load_tokenizer(args.runs / "tokenizer")
@@ -97,8 +97,9 @@ def main() -> None:
     step = 0
     state = load_state(path)
     if state:
-        model.load_state_dict(state["text"]), heads.load_state_dict(state["heads"])
-        optimiser.load_state_dict(state["optimiser"])
+        model.load_state_dict(state["text"])
+        if "heads" in state:
+            heads.load_state_dict(state["heads"]), optimiser.load_state_dict(state["optimiser"])
         step = state["step"]
     rng = np.random.default_rng([config["seed"], 10, step])
     clock, log, seen = Clock(args.minutes), Log(args.runs, "text"), 0.0

@@ -10,7 +10,8 @@ minutes of this run: use it for the last run. A sheet of samples is drawn with t
 from __future__ import annotations
 
 import json
-import math
+import os
+from multiprocessing import Pool
 
 import numpy as np
 import torch
@@ -36,32 +37,51 @@ LOOK = [
 ]  # fmt: skip
 
 
-class Latents:
-    """Latents and scenes of the given splits, in memory, drawn at random without repeats until all were seen."""
+def _say(job: tuple) -> list[str]:
+    scenes, say, seed, ways = job
+    rng = np.random.default_rng(seed)
+    return [say(s, rng) for s in scenes for _ in range(ways)]
 
-    def __init__(self, args, splits: list[str], seed: int):
-        self.scenes, parts = [], []
+
+class Latents:
+    """Latents of the given splits with several captions each, all in memory; drawn at random, none again until all were seen."""
+
+    WAYS = 6  # captions a scene
+
+    def __init__(self, args, splits: list[str], seed: int, tokenizer, wanted=None, say=caption, most: int | None = None):
+        scenes, parts = [], []
         for f in (f for split in splits for f in shards(args.data, split)):
             latent = f.with_suffix(".latent.npy")
-            if not latent.exists():
-                continue
-            parts.append(np.load(latent))
-            self.scenes += [scene_from_json(d) for d in json.loads(f.with_suffix(".json").read_text())]
+            if latent.exists() and (most is None or len(scenes) < most):
+                shard = [scene_from_json(d) for d in json.loads(f.with_suffix(".json").read_text())]
+                chosen = [k for k, s in enumerate(shard) if wanted is None or wanted(s)]
+                scenes += [shard[k] for k in chosen]
+                parts.append(np.load(latent)[chosen])
         self.latents = torch.from_numpy(np.concatenate(parts)).to(device())
-        self.rng = np.random.default_rng(seed)
-        self.order = np.zeros(0, int)
+        jobs = [(scenes[k : k + 500], say, [seed, k], self.WAYS) for k in range(0, len(scenes), 500)]
+        if (os.cpu_count() or 1) > 4:
+            with Pool() as pool:
+                texts = [t for some in pool.map(_say, jobs) for t in some]
+        else:
+            texts = [t for job in jobs for t in _say(job)]
+        ids = torch.cat([encode(tokenizer, texts[k : k + 5000]) for k in range(0, len(texts), 5000)])
+        self.ids = ids.view(len(scenes), self.WAYS, -1).to(torch.int32).to(device())
+        self.empty = encode(tokenizer, [""]).to(torch.int32).to(device())
+        self.generator = torch.Generator().manual_seed(seed)
+        self.order = torch.zeros(0, dtype=torch.long)
 
-    def keep(self, wanted) -> None:
-        chosen = [k for k, s in enumerate(self.scenes) if wanted(s)]
-        self.scenes = [self.scenes[k] for k in chosen]
-        self.latents = self.latents[chosen]
+    def __len__(self) -> int:
+        return len(self.latents)
 
-    def batch(self, n: int, say=caption) -> tuple[torch.Tensor, list[str]]:
+    def batch(self, n: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Latents [n, 4, h, w] and token ids [n, 77]; a tenth of the captions are empty, for guidance."""
         while len(self.order) < n:
-            self.order = np.concatenate([self.order, self.rng.permutation(len(self.scenes))])
-        chosen, self.order = self.order[:n], self.order[n:]
-        texts = ["" if self.rng.random() < EMPTY_CAPTIONS else say(self.scenes[k], self.rng) for k in chosen]
-        return self.latents[torch.from_numpy(chosen).to(self.latents.device)].float().contiguous(memory_format=torch.channels_last), texts
+            self.order = torch.cat([self.order, torch.randperm(len(self), generator=self.generator)])
+        chosen, self.order = self.order[:n].to(self.ids.device), self.order[n:]
+        way = torch.randint(self.WAYS, (n,), generator=self.generator).to(self.ids.device)
+        drop = (torch.rand(n, 1, generator=self.generator) < EMPTY_CAPTIONS).to(self.ids.device)
+        ids = torch.where(drop, self.empty, self.ids[chosen, way]).long()
+        return self.latents[chosen].float().contiguous(memory_format=torch.channels_last), ids
 
 
 def noised(z: torch.Tensor, alphas: torch.Tensor, t: torch.Tensor | None = None):
@@ -79,9 +99,10 @@ def main() -> None:
     parser.add_argument("--cool", action="store_true")
     parser.add_argument("--look", type=float, default=8, help="minutes between sheets of samples")
     parser.add_argument("--batch", type=int)
+    parser.add_argument("--things", type=int, default=3, help="only scenes of at most so many things: start a short run with 1")
     parser.add_argument("--rate", type=float)
     args = parser.parse_args()
-    config = load_config()
+    config = load_config(args.preset)
     preset = config["presets"][args.preset]
     p, path, dev, team = preset["unet"], args.runs / "unet.pt", device(), Team()
     torch.manual_seed(config["seed"])
@@ -102,11 +123,11 @@ def main() -> None:
     if args.joint:
         groups.append({"params": list(text.parameters()), "scale": 0.1})
     optimiser = torch.optim.AdamW(groups, lr=p["lr"], betas=(0.9, 0.99), weight_decay=0.01, fused=True)
-    if state and len(state["optimiser"]["param_groups"]) == len(groups):
+    if state and len(state.get("optimiser", {"param_groups": []})["param_groups"]) == len(groups):
         optimiser.load_state_dict(state["optimiser"])
     scheduler = make_scheduler(config)
     alphas = scheduler.alphas_cumprod.to(dev)
-    data = Latents(args, ["base"], config["seed"] + step + 1000003 * team.rank)
+    data = Latents(args, ["base"], config["seed"] + step + 1000003 * team.rank, tokenizer, lambda s: len(s.things) <= args.things)
     vae = load_average(args, config, preset)
     torch.manual_seed(config["seed"] + step + 1000003 * team.rank)
     model = torch.compile(unet) if args.compile else unet
@@ -128,9 +149,9 @@ def main() -> None:
             rate *= 0.02 + 0.98 * min(1, 1.0 - done) if done > 0.0 else 1
         for group in optimiser.param_groups:
             group["lr"] = rate * group["scale"]
-        z, texts = data.batch(n // team.size)
+        z, ids = data.batch(n // team.size)
         with torch.set_grad_enabled(args.joint):
-            hidden = text(encode(tokenizer, texts).to(dev)).last_hidden_state
+            hidden = text(ids).last_hidden_state
         noisy, t, target = noised(z, alphas)
         with autocast():
             prediction = model(noisy, t, hidden).sample
@@ -147,7 +168,7 @@ def main() -> None:
         value = loss.item() if step % 5 == 0 or not seen else seen
         seen = 0.95 * seen + 0.05 * value if seen else value
         if step % 25 == 0 and team.first:
-            log.write(step=step, loss=seen, lr=rate, samples=step * n, seconds=clock.spent())
+            log.write(step=step, loss=seen, lr=rate, samples=(step - start) * n, seconds=clock.spent())
         if clock.spent() - looked > args.look * 60 and team.first:
             looked = clock.spent()
             save(), look()

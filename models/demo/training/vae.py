@@ -68,9 +68,17 @@ def train(args, config: dict, preset: dict) -> None:
         vae.encoder.requires_grad_(False)
         vae.quant_conv.requires_grad_(False)
         trained = [q for q in vae.parameters() if q.requires_grad]
-    optimiser = torch.optim.AdamW(trained, lr=p["lr"], betas=(0.9, 0.99), weight_decay=0.0)
+    # Asks that the flat colours can be read off a latent by one matrix. Without it a short run lets an axis of colour go
+    # (green against purple), since edges pay more; and the UNet learns such latents sooner. Not part of the model.
+    colours = torch.nn.Conv2d(config["vae"]["latent_channels"], 3, 1).to(device())
+    pool = 2 ** (len(config["vae"]["channels"]) - 1)
+    if state and "colours" in state:
+        colours.load_state_dict(state["colours"])
+    if not args.decoder:
+        trained += list(colours.parameters())
+    optimiser = torch.optim.AdamW(trained, lr=args.rate or p["lr"], betas=(0.9, 0.99), weight_decay=0.0)
     key = "decoder_optimiser" if args.decoder else "optimiser"
-    if state and key in state:
+    if state and key in state and "colours" in state:
         optimiser.load_state_dict(state[key])
     average = {k: v.clone() for k, v in vae.state_dict().items()}
     if state:
@@ -82,12 +90,12 @@ def train(args, config: dict, preset: dict) -> None:
     start = step
 
     def save() -> None:
-        save_state(path, vae=vae.state_dict(), ema=average, step=step, **{key: optimiser.state_dict()})
+        save_state(path, vae=vae.state_dict(), ema=average, colours=colours.state_dict(), step=step, **{key: optimiser.state_dict()})
 
     stop = False
     while step < p["steps"] + (start if args.decoder else 0) and not stop:
         done = clock.spent() / clock.limit if args.minutes < 1e6 else step / p["steps"]
-        rate = p["lr"] * min(1, (step - start + 1) / 100) * (0.5 + 0.5 * math.cos(math.pi * min(1, done))) + 1e-6
+        rate = (args.rate or p["lr"]) * min(1, (step - start + 1) / 100) * (0.5 + 0.5 * math.cos(math.pi * min(1, done))) + 1e-6
         for group in optimiser.param_groups:
             group["lr"] = rate
         # Until the extra shards are there, the base ones do.
@@ -99,8 +107,11 @@ def train(args, config: dict, preset: dict) -> None:
         y = y.float()
         (ex, ey), (dx, dy) = edges(x), edges(y)
         loss = F.l1_loss(y, x) + 2 * F.mse_loss(y, x) + 0.5 * (F.l1_loss(dx, ex) + F.l1_loss(dy, ey))
+        # Colours of flat areas: small beside the edges in the sums above, and the first thing an eye sees.
+        flat = F.avg_pool2d(x, pool)
+        loss = loss + F.l1_loss(F.avg_pool2d(y, pool), flat)
         if not args.decoder:
-            loss = loss + KL_WEIGHT * q.kl().mean()
+            loss = loss + KL_WEIGHT * q.kl().mean() + 4 * F.mse_loss(colours(q.mean.float()), flat)
         optimiser.zero_grad()
         loss.backward()
         stop = team.share(trained, clock.over())
@@ -186,10 +197,11 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("what", choices=["train", "settle", "measure", "encode"])
     parser.add_argument("--decoder", action="store_true")
+    parser.add_argument("--rate", type=float)
     parser.add_argument("--part", type=int, default=0, help="encode every --of-th shard from this one on, beside another process")
     parser.add_argument("--of", type=int, default=1)
     args = parser.parse_args()
-    config = load_config()
+    config = load_config(args.preset)
     {"train": train, "settle": settle, "measure": measure, "encode": encode}[args.what](args, config, config["presets"][args.preset])
 
 
