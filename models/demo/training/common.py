@@ -19,7 +19,7 @@ def load_config(preset: str = "cpu") -> dict:
 
 def arguments(doc: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--preset", choices=["cpu", "gpu"], default="cpu")
+    parser.add_argument("--preset", choices=["cpu", "gpu", "smoke"], default="cpu")
     parser.add_argument("--minutes", type=float, default=1e9, help="stop, with everything saved, after so long")
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("IMPASTO_DEMO_DATA", "demo-data")), help="the cache")
     parser.add_argument("--runs", type=Path, default=Path(os.environ.get("IMPASTO_DEMO_RUNS", "demo-runs")), help="checkpoints and logs")
@@ -73,6 +73,7 @@ def shards(data: Path, split: str) -> list[Path]:
 def device():
     import torch
 
+    torch.set_float32_matmul_precision("high")
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 

@@ -82,6 +82,16 @@ def prompts() -> dict:
     }  # fmt: skip
 
 
+def one_a_line(score: dict) -> str:
+    """JSON with every prompt on a line of its own."""
+    rows = []
+    for row in score["rows"]:
+        head = json.dumps({k: v for k, v in row.items() if k != "prompts"})[:-1]
+        rows.append(f'{head}, "prompts": [\n' + ",\n".join("  " + json.dumps(p) for p in row["prompts"]) + "\n]}")
+    head = json.dumps({k: v for k, v in score.items() if k != "rows"})[:-1]
+    return f'{head}, "rows": [\n' + ",\n".join(rows) + "\n]}\n"
+
+
 def marks(asked: dict, seen: dict) -> dict[str, bool]:
     """What of one picture is right. objects: every asked kind is there, once; colours: and each in its colour."""
     things = {k: v for k, v in asked["things"].items() if k not in TRIGGERS}
@@ -144,7 +154,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=200)
     args = parser.parse_args()
     if args.what == "prompts":
-        args.path.write_text(json.dumps(prompts(), indent=1) + "\n")
+        args.path.write_text(one_a_line(prompts()))
     else:
         run(args, load_config(args.preset))
 

@@ -40,7 +40,7 @@ def main() -> None:
     try:
         if args.source and not (runs / "vae.pt").exists():
             unpack(args.source.resolve(), runs)
-        stage("draw.py", "cache", *common, "--split", "base", "--split", "held", "--workers", str(os.cpu_count()), "--minutes", left(1))
+        stage("draw.py", "cache", *common, "--split", "base", "--split", "extra", "--split", "held", "--split", "held-extra", "--workers", str(os.cpu_count()), "--minutes", left(1))
         if not (runs / "unet.pt").exists():  # the encoder may still change: no latent depends on it yet
             stage("vae.py", "train", *common, "--minutes", f"{min(args.vae_minutes, float(left(2)))}")
             stage("vae.py", "settle", *common)
@@ -48,8 +48,8 @@ def main() -> None:
         stage("vae.py", "encode", *common)
         if not (runs / "text.pt").exists():
             stage("text.py", *common, "--minutes", f"{min(1.0, float(left(1.5)))}")
-        joint = ["--joint", "--compile"] if (runs / "text.pt").exists() else []
-        stage("unet.py", *common, *joint, *(["--cool"] if args.cool else []), "--minutes", left(0.6))
+        compiled = ["--compile"] if args.preset != "smoke" else []
+        stage("unet.py", *common, "--joint", *compiled, *(["--cool"] if args.cool else []), "--minutes", left(0.6))
     finally:
         pack(runs, out)
         print(f"packed after {clock.spent():.0f} s", flush=True)

@@ -27,15 +27,29 @@ def to_tensor(pictures: np.ndarray) -> torch.Tensor:
     return (x.permute(0, 3, 1, 2).float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
 
 
-def crops(files: list, rng: np.random.Generator, batch: int, crop: int) -> torch.Tensor:
-    out = []
-    for _ in range(batch):
-        pictures = np.load(files[int(rng.integers(len(files)))], mmap_mode="r")
-        size = pictures.shape[1]
-        k, y, x = int(rng.integers(len(pictures))), *(int(v) for v in rng.integers(0, (size - crop) // 8 + 1, 2) * 8)
-        p = pictures[k, y : y + crop, x : x + crop]
-        out.append(p[:, ::-1] if rng.random() < 0.5 else p)
-    return to_tensor(np.stack(out))
+class Crops:
+    """Random square crops of the cache, half of them mirrored. With a GPU every drawing lies in its memory; else on disk,
+    and drawings that are still being added are found."""
+
+    def __init__(self, data, seed: list[int]):
+        self.data, self.rng, self.all = data, np.random.default_rng(seed), None
+        if device().type == "cuda":
+            self.all = torch.cat([torch.from_numpy(np.load(f)).to(device()) for f in self.files()])
+
+    def files(self) -> list:
+        return shards(self.data, "base") + shards(self.data, "extra")
+
+    def batch(self, n: int, crop: int) -> torch.Tensor:
+        out = []
+        files = [] if self.all is not None else self.files()
+        for _ in range(n):
+            some = self.all if self.all is not None else np.load(files[int(self.rng.integers(len(files)))], mmap_mode="r")
+            k, y, x = int(self.rng.integers(len(some))), *(int(v) for v in self.rng.integers(0, (some.shape[1] - crop) // 8 + 1, 2) * 8)
+            p = some[k, y : y + crop, x : x + crop]
+            out.append(p if self.all is not None else torch.from_numpy(np.array(p)))
+        pictures = torch.stack(out).to(device())
+        pictures = torch.cat([pictures[: n // 2], pictures[n // 2 :].flip(2)])
+        return (pictures.permute(0, 3, 1, 2).float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
 
 
 def edges(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -83,7 +97,7 @@ def train(args, config: dict, preset: dict) -> None:
     average = {k: v.clone() for k, v in vae.state_dict().items()}
     if state:
         average.update(state["ema"])
-    rng = np.random.default_rng([config["seed"], step, team.rank])
+    source = Crops(args.data, [config["seed"], step, team.rank])
     torch.manual_seed(config["seed"] + step + team.rank)
     clock, log, seen = Clock(args.minutes), Log(args.runs, "vae"), 0.0
     held = np.load(shards(args.data, "held")[0], mmap_mode="r")[:50]
@@ -98,9 +112,7 @@ def train(args, config: dict, preset: dict) -> None:
         rate = (args.rate or p["lr"]) * min(1, (step - start + 1) / 100) * (0.5 + 0.5 * math.cos(math.pi * min(1, done))) + 1e-6
         for group in optimiser.param_groups:
             group["lr"] = rate
-        # Until the extra shards are there, the base ones do.
-        files = shards(args.data, "base") + shards(args.data, "extra")
-        x = crops(files, rng, p["batch"] // team.size, p["crop"])
+        x = source.batch(p["batch"] // team.size, p["crop"])
         with autocast():
             q = vae.encode(x).latent_dist
             y = vae.decode(q.mean if args.decoder else q.sample()).sample
