@@ -91,9 +91,10 @@ def labels(scenes: list[Scene]) -> dict[str, torch.Tensor]:
 
 
 def loss_of(out, y) -> torch.Tensor:
+    # the counts weigh most: sixteen questions share that mean, and nearly every answer is "none"
     counts, colours, grounds, styles, mixed = (o.float() for o in out)
     known = y["mixed"] >= 0
-    loss = 4 * F.cross_entropy(counts.flatten(0, 1), y["counts"].flatten()) + F.cross_entropy(grounds, y["grounds"]) + F.cross_entropy(styles, y["styles"])
+    loss = 12 * F.cross_entropy(counts.flatten(0, 1), y["counts"].flatten()) + F.cross_entropy(grounds, y["grounds"]) + F.cross_entropy(styles, y["styles"])
     loss = loss + F.cross_entropy(colours.flatten(0, 1), y["colours"].flatten(), ignore_index=-100)
     if known.any():
         loss = loss + F.binary_cross_entropy_with_logits(mixed[known], y["mixed"][known])
@@ -115,7 +116,7 @@ def roughen(x: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
 
 
 def to_input(pictures: np.ndarray) -> torch.Tensor:
-    x = torch.from_numpy(np.ascontiguousarray(pictures)).to(device()).permute(0, 3, 1, 2).float() / 255
+    x = torch.from_numpy(np.array(pictures)).to(device()).permute(0, 3, 1, 2).float() / 255
     return F.adaptive_avg_pool2d(x, SIZE) if x.shape[-1] != SIZE else x
 
 
