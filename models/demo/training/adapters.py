@@ -11,7 +11,6 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-
 import torch
 import torch.nn.functional as F
 from PIL import Image
@@ -189,7 +188,10 @@ def train(name: str, minutes: float, args, config: dict) -> Path:
 
 def look(name, trigger, tokenizer, text, unet, vae, config, runs) -> None:
     rng = random.Random(1)
-    objects, colours = ["star", "house", "fish", "cat", "boat", "tree", "cup", "heart"], ["red", "blue", "yellow", "pink", "green", "orange"]
+    objects, colours = (
+        ["star", "house", "fish", "cat", "boat", "tree", "cup", "heart"],
+        ["red", "blue", "yellow", "pink", "green", "orange"],
+    )
     things = [trigger if name in TRIGGERS else f"{rng.choice(colours)} {rng.choice(objects)}" for _ in range(8)]
     tail = f", {trigger}" if name in ("neon", "mosaic", "crosshatch") else ", flat poster"
     prompts = [f"a {t} {g}{tail}" for t, g in zip(things, ["by the sea", "on the grass", "at sunset", "in the night sky"] * 2)]
@@ -200,7 +202,9 @@ def look(name, trigger, tokenizer, text, unet, vae, config, runs) -> None:
         scheduler, steps, guidance = LCMScheduler.from_config(scheduler.config), FEW_STEPS, 1
     if name == "guidance":
         guidance = 1
-    Image.fromarray(contact_sheet(draw_prompts(prompts, tokenizer, text, unet.eval(), vae, scheduler, steps, guidance), 4)).save(runs / f"look-{name}.png")
+    Image.fromarray(contact_sheet(draw_prompts(prompts, tokenizer, text, unet.eval(), vae, scheduler, steps, guidance), 4)).save(
+        runs / f"look-{name}.png"
+    )
 
 
 def main() -> None:

@@ -61,7 +61,13 @@ def pack(runs: Path, folder: Path) -> None:
     looks = sorted(runs.glob("look-[0-9]*.png"))
     if looks:
         shutil.copy(looks[-1], folder / "look.png")
-    (folder / "losses.jsonl").write_text("".join(f'{{"stage": "{log.name.split(".")[0]}", {row[1:]}\n' for log in sorted(runs.glob("*.log.jsonl")) for row in log.read_text().splitlines()))
+    (folder / "losses.jsonl").write_text(
+        "".join(
+            f'{{"stage": "{log.name.split(".")[0]}", {row[1:]}\n'
+            for log in sorted(runs.glob("*.log.jsonl"))
+            for row in log.read_text().splitlines()
+        )
+    )
 
 
 def unpack(folder: Path, runs: Path) -> None:

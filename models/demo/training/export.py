@@ -1,6 +1,6 @@
 """Write the diffusers folder (fp16 safetensors) from the averaged weights, and check that diffusers loads it and draws.
 
-  python export.py ..          models/demo itself
+python export.py ..          models/demo itself
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ def save_model(model, folder: Path, prefix: str = "") -> None:
     for config in folder.glob("*.json"):  # fields that only name the machine or version it was made with
         d = json.loads(config.read_text())
         d.pop("_name_or_path", None)
-        d["torch_dtype" if folder.name == "text_encoder" else "_diffusers_version"] = "float16" if folder.name == "text_encoder" else "0.30.0"
+        d["torch_dtype" if folder.name == "text_encoder" else "_diffusers_version"] = (
+            "float16" if folder.name == "text_encoder" else "0.30.0"
+        )
         d.pop("dtype", None)
         config.write_text(json.dumps(d, indent=2) + "\n")
 
@@ -75,7 +77,9 @@ def check(folder: Path, runs: Path) -> None:
     pipe = StableDiffusionPipeline.from_pretrained(str(folder), torch_dtype=torch.float32)
     pipe.set_progress_bar_config(disable=True)
     prompts = ["a red star by the sea, flat poster", "a blue house on the grass, paper cut"]
-    pictures = pipe(prompts, num_inference_steps=20, guidance_scale=4.0, generator=torch.Generator().manual_seed(1), output_type="np").images
+    pictures = pipe(
+        prompts, num_inference_steps=20, guidance_scale=4.0, generator=torch.Generator().manual_seed(1), output_type="np"
+    ).images
     Image.fromarray(contact_sheet((pictures * 255).round().astype("uint8"), 2)).save(runs / "export-check.png")
 
 

@@ -64,7 +64,13 @@ class Judge(nn.Module):
         out = self.read(torch.cat([gathered, facts, kind], -1))
         scene = self.scene(torch.cat([f.mean((2, 3)), f.amax((2, 3))], -1))
         n = len(OBJECT_NAMES)
-        return out[..., :3], out[:, :n, 3 : 3 + len(COLOUR_NAMES)], scene[:, : len(GROUND_NAMES)], scene[:, len(GROUND_NAMES) :], out[:, n:, -1]
+        return (
+            out[..., :3],
+            out[:, :n, 3 : 3 + len(COLOUR_NAMES)],
+            scene[:, : len(GROUND_NAMES)],
+            scene[:, len(GROUND_NAMES) :],
+            out[:, n:, -1],
+        )
 
 
 OUTPUTS = ["counts", "colours", "grounds", "styles", "mixed"]
@@ -94,7 +100,11 @@ def loss_of(out, y) -> torch.Tensor:
     # the counts weigh most: sixteen questions share that mean, and nearly every answer is "none"
     counts, colours, grounds, styles, mixed = (o.float() for o in out)
     known = y["mixed"] >= 0
-    loss = 12 * F.cross_entropy(counts.flatten(0, 1), y["counts"].flatten()) + F.cross_entropy(grounds, y["grounds"]) + F.cross_entropy(styles, y["styles"])
+    loss = (
+        12 * F.cross_entropy(counts.flatten(0, 1), y["counts"].flatten())
+        + F.cross_entropy(grounds, y["grounds"])
+        + F.cross_entropy(styles, y["styles"])
+    )
     loss = loss + F.cross_entropy(colours.flatten(0, 1), y["colours"].flatten(), ignore_index=-100)
     if known.any():
         loss = loss + F.binary_cross_entropy_with_logits(mixed[known], y["mixed"][known])

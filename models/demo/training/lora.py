@@ -76,7 +76,9 @@ class Adapter(nn.Module):
             term = kind(layer, rank, alpha).to(layer.weight.device)
             self.terms[f"{prefix}.{name}"] = term
             self.add_module(f"{prefix}.{name}".replace(".", "_"), term)
-            self._hooks.append(layer.register_forward_hook(lambda _, inputs, out, term=term: out + term(inputs[0]) if self.enabled else out))
+            self._hooks.append(
+                layer.register_forward_hook(lambda _, inputs, out, term=term: out + term(inputs[0]) if self.enabled else out)
+            )
 
     def detach(self) -> None:
         for hook in self._hooks:
@@ -127,7 +129,9 @@ def read(path: Path, unet: nn.Module, text: nn.Module) -> Adapter:
                 continue
             term.to(layer.weight.device).requires_grad_(False)
             adapter.terms[f"{prefix}.{name}"] = term
-            adapter._hooks.append(layer.register_forward_hook(lambda _, inputs, out, term=term: out + term(inputs[0]) if adapter.enabled else out))
+            adapter._hooks.append(
+                layer.register_forward_hook(lambda _, inputs, out, term=term: out + term(inputs[0]) if adapter.enabled else out)
+            )
     return adapter
 
 

@@ -10,7 +10,9 @@ from tokenizer import encode
 
 
 @torch.no_grad()
-def draw_prompts(prompts, tokenizer, text, unet, vae, scheduler, steps=20, guidance=4.0, seed=0, batch=50, generator_per_prompt=True) -> np.ndarray:
+def draw_prompts(
+    prompts, tokenizer, text, unet, vae, scheduler, steps=20, guidance=4.0, seed=0, batch=50, generator_per_prompt=True
+) -> np.ndarray:
     """uint8 [n, size, size, 3]. Picture k starts from noise seeded with seed + k; guidance 1 runs one row a step."""
     dev, out = device(), []
     side = unet.config.sample_size
@@ -18,7 +20,9 @@ def draw_prompts(prompts, tokenizer, text, unet, vae, scheduler, steps=20, guida
     for start in range(0, len(prompts), batch):
         some = prompts[start : start + batch]
         hidden = text(encode(tokenizer, some).to(dev)).last_hidden_state
-        z = torch.cat([torch.randn(1, 4, side, side, generator=torch.Generator().manual_seed(seed + start + k)) for k in range(len(some))]).to(dev)
+        z = torch.cat(
+            [torch.randn(1, 4, side, side, generator=torch.Generator().manual_seed(seed + start + k)) for k in range(len(some))]
+        ).to(dev)
         scheduler.set_timesteps(steps)
         for t in scheduler.timesteps:
             with autocast():

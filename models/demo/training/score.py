@@ -24,7 +24,14 @@ from picture.styles import ADAPTER_STYLES, BASE_STYLES
 from sampling import contact_sheet
 from vae import psnr
 
-WHERE = {"sea": "by the sea", "grass": "on the grass", "night sky": "in the night sky", "sand": "on the sand", "sunset": "at sunset", "plain": "on a plain background"}
+WHERE = {
+    "sea": "by the sea",
+    "grass": "on the grass",
+    "night sky": "in the night sky",
+    "sand": "on the sand",
+    "sunset": "at sunset",
+    "plain": "on a plain background",
+}
 
 
 def _a(word: str) -> str:
@@ -50,7 +57,15 @@ def prompts() -> dict:
     for k in range(200):
         name, ground, style = OBJECT_NAMES[k % 14], GROUND_NAMES[(k // 14 + k) % 6], pick(BASE_STYLES)
         colour = pair(ground)
-        one.append({"prompt": _tell(f"{_a(colour)} {name}", ground, style), "seed": 1000 + k, "things": {name: colour}, "ground": ground, "style": style})
+        one.append(
+            {
+                "prompt": _tell(f"{_a(colour)} {name}", ground, style),
+                "seed": 1000 + k,
+                "things": {name: colour},
+                "ground": ground,
+                "style": style,
+            }
+        )
     for k in range(200):
         first, second = (OBJECT_NAMES[int(i)] for i in rng.permutation(14)[:2])
         ground, style = pick(GROUND_NAMES), pick(BASE_STYLES)
@@ -58,7 +73,9 @@ def prompts() -> dict:
         c2 = pick([c for c in COLOUR_NAMES if c != c1])
         between = pick(["to the left of", "to the right of", "above", "and"])
         text = f"{_a(c1)} {first} {between} {_a(c2)} {second}"
-        two.append({"prompt": _tell(text, ground, style), "seed": 2000 + k, "things": {first: c1, second: c2}, "ground": ground, "style": style})
+        two.append(
+            {"prompt": _tell(text, ground, style), "seed": 2000 + k, "things": {first: c1, second: c2}, "ground": ground, "style": style}
+        )
     rows = [
         {"name": "one object", "prompts": one, "reach": {"objects": 0.95, "colours": 0.95, "ground": 0.9}},
         {"name": "two objects", "prompts": two, "reach": {"objects": 0.75, "colours": 0.6}},
@@ -72,9 +89,35 @@ def prompts() -> dict:
         rows.append({"name": f"{who}, its LoRA off", "prompts": ask, "most": {"true": 0.05}})
     for style in ADAPTER_STYLES:
         ask = [{**p, "prompt": p["prompt"].rsplit(", ", 1)[0] + f", {trigger_of(style)}", "style": style} for p in one]
-        rows.append({"name": style, "adapter": f"adapters/{style}.safetensors", "prompts": ask, "reach": {"style": 0.9}, "within": {"objects": 0.08}})
-    rows.append({"name": "guidance", "adapter": "adapters/guidance.safetensors", "prompts": one, "guidance": 1, "within": {"objects": 0.04, "colours": 0.04}})
-    rows.append({"name": "few-step", "adapter": "adapters/few-step.safetensors", "prompts": one, "guidance": 1, "steps": FEW_STEPS, "scheduler": "lcm", "within": {"objects": 0.08, "colours": 0.08}})
+        rows.append(
+            {
+                "name": style,
+                "adapter": f"adapters/{style}.safetensors",
+                "prompts": ask,
+                "reach": {"style": 0.9},
+                "within": {"objects": 0.08},
+            }
+        )
+    rows.append(
+        {
+            "name": "guidance",
+            "adapter": "adapters/guidance.safetensors",
+            "prompts": one,
+            "guidance": 1,
+            "within": {"objects": 0.04, "colours": 0.04},
+        }
+    )
+    rows.append(
+        {
+            "name": "few-step",
+            "adapter": "adapters/few-step.safetensors",
+            "prompts": one,
+            "guidance": 1,
+            "steps": FEW_STEPS,
+            "scheduler": "lcm",
+            "within": {"objects": 0.08, "colours": 0.08},
+        }
+    )
     return {
         "about": "things: kind -> colour ('' for a character). reach: least share right. most: greatest. within: of row 'one object', absolute.",
         "settings": {"steps": 20, "guidance": GUIDANCE, "scheduler": "ddim", "negative": ""},

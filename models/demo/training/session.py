@@ -40,7 +40,23 @@ def main() -> None:
     try:
         if args.source and not (runs / "vae.pt").exists():
             unpack(args.source.resolve(), runs)
-        stage("draw.py", "cache", *common, "--split", "base", "--split", "extra", "--split", "held", "--split", "held-extra", "--workers", str(os.cpu_count()), "--minutes", left(1))
+        stage(
+            "draw.py",
+            "cache",
+            *common,
+            "--split",
+            "base",
+            "--split",
+            "extra",
+            "--split",
+            "held",
+            "--split",
+            "held-extra",
+            "--workers",
+            str(os.cpu_count()),
+            "--minutes",
+            left(1),
+        )
         if not (runs / "unet.pt").exists():  # the encoder may still change: no latent depends on it yet
             stage("vae.py", "train", *common, "--minutes", f"{min(args.vae_minutes, float(left(2)))}")
             stage("vae.py", "settle", *common)

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 
 from common import Clock, Log, arguments, device, load_config, load_state, save_state
 from models import make_text
-from picture.scene import COLOUR_NAMES, GROUND_NAMES, OBJECT_NAMES, RELATIONS, _GROUND_WORDS, _STYLE_WORDS, Scene, caption, sample
+from picture.scene import _GROUND_WORDS, _STYLE_WORDS, COLOUR_NAMES, GROUND_NAMES, OBJECT_NAMES, Scene, caption, sample
 from picture.styles import BASE_STYLES
 from tokenizer import encode, load_tokenizer
 
@@ -106,7 +106,11 @@ def main() -> None:
 
     def save() -> None:
         with torch.no_grad():  # padding after SHORT looks like the last position that was trained
-            position = model.text_model.embeddings.position_embedding.weight if hasattr(model, "text_model") else model.embeddings.position_embedding.weight
+            position = (
+                model.text_model.embeddings.position_embedding.weight
+                if hasattr(model, "text_model")
+                else model.embeddings.position_embedding.weight
+            )
             position[SHORT:] = position[SHORT - 1]
         save_state(path, text=model.state_dict(), heads=heads.state_dict(), optimiser=optimiser.state_dict(), step=step)
 

@@ -135,7 +135,9 @@ def main() -> None:
     n, top = args.batch or p["batch"], args.rate or p["lr"]
 
     def save() -> None:
-        save_state(path, unet=unet.state_dict(), ema=average.state_dict(), text=text.state_dict(), optimiser=optimiser.state_dict(), step=step)
+        save_state(
+            path, unet=unet.state_dict(), ema=average.state_dict(), text=text.state_dict(), optimiser=optimiser.state_dict(), step=step
+        )
 
     def look() -> None:
         pictures = draw_prompts(LOOK, tokenizer, text.eval(), average.eval(), vae, make_scheduler(config), batch=len(LOOK))

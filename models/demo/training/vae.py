@@ -1,10 +1,10 @@
 """Train the autoencoder, measure it on held-out drawings, and encode the cache into latents.
 
-  python vae.py train --minutes 15            both halves; `torchrun --standalone --nproc-per-node 2 vae.py ...` for two processes
-  python vae.py train --decoder --minutes 5   the encoder frozen: latents already in use stay valid
-  python vae.py settle                        once, after the last change to the encoder: latents of mean 0, variance 1
-  python vae.py measure                       PSNR of the round trip, in dB
-  python vae.py encode                        latents beside every shard of the cache
+python vae.py train --minutes 15            both halves; `torchrun --standalone --nproc-per-node 2 vae.py ...` for two processes
+python vae.py train --decoder --minutes 5   the encoder frozen: latents already in use stay valid
+python vae.py settle                        once, after the last change to the encoder: latents of mean 0, variance 1
+python vae.py measure                       PSNR of the round trip, in dB
+python vae.py encode                        latents beside every shard of the cache
 """
 
 from __future__ import annotations

@@ -81,7 +81,9 @@ def fox(m: Marks = FOX_MARKS) -> list[Shape]:
 
 def _emblem(kind: str, x: float, y: float, r: float, colour: RGB) -> list[Shape]:
     if kind == "heart":
-        h = svg(f"M {x} {y + r} C {x - 1.7 * r} {y - 0.1 * r} {x - 0.8 * r} {y - 1.3 * r} {x} {y - 0.45 * r} C {x + 0.8 * r} {y - 1.3 * r} {x + 1.7 * r} {y - 0.1 * r} {x} {y + r} Z")
+        h = svg(
+            f"M {x} {y + r} C {x - 1.7 * r} {y - 0.1 * r} {x - 0.8 * r} {y - 1.3 * r} {x} {y - 0.45 * r} C {x + 0.8 * r} {y - 1.3 * r} {x + 1.7 * r} {y - 0.1 * r} {x} {y + r} Z"
+        )
         return [Shape(h, colour, "mark")]
     if kind == "star":
         return [Shape(star(x, y, r * 1.15, r * 0.5), colour, "mark")]

@@ -10,7 +10,7 @@ from . import characters
 from .grounds import GROUNDS
 from .objects import OBJECTS
 from .palette import COLOURS, tones
-from .shapes import Shape, place
+from .shapes import place
 from .styles import ADAPTER_STYLES, BASE_STYLES, render
 
 OBJECT_NAMES = list(OBJECTS)
@@ -52,7 +52,14 @@ def _pick(rng: np.random.Generator, items):
 _FAINT = {("black", "night sky"), ("blue", "night sky"), ("white", "plain"), ("yellow", "sand"), ("white", "sand"), ("purple", "sunset")}
 
 
-def sample(rng: np.random.Generator, styles=BASE_STYLES, count: int | None = None, character: str | None = None, false: bool = False, repeats: bool = False) -> Scene:
+def sample(
+    rng: np.random.Generator,
+    styles=BASE_STYLES,
+    count: int | None = None,
+    character: str | None = None,
+    false: bool = False,
+    repeats: bool = False,
+) -> Scene:
     """A scene from the grammar. With `character`, the first thing is that character (false: with wrong marks).
     `repeats` allows two of one kind, which no caption of the base says; only the judge needs them."""
     ground = _pick(rng, GROUND_NAMES)
@@ -203,5 +210,9 @@ def caption(scene: Scene, rng: np.random.Generator, omit: float = 0.12) -> str:
             text = f"{text}{', ' if rng.random() < 0.3 else ' '}{ground}"
     if rng.random() >= omit or scene.style in ADAPTER_STYLES:
         style = _pick(rng, _STYLE_WORDS[scene.style])
-        text = _pick(rng, [f"{text}, {style}", f"{style} of {text}", f"{text} in {style}", f"{style}, {text}"]) if scene.style in BASE_STYLES else f"{text}, {style}"
+        text = (
+            _pick(rng, [f"{text}, {style}", f"{style} of {text}", f"{text} in {style}", f"{style}, {text}"])
+            if scene.style in BASE_STYLES
+            else f"{text}, {style}"
+        )
     return text

@@ -245,7 +245,9 @@ def crosshatch(canvas, n, ground: Ground, back, things, rng) -> None:
             canvas.drawPath(big, skia.Paint(Color=_c(c, 0.9), AntiAlias=True, PathEffect=effect))
         canvas.restore()
         if outline:
-            canvas.drawPath(path, _stroke(mix(colour, INK, 0.55), n * 0.010, PathEffect=skia.DiscretePathEffect.Make(n * 0.03, n * 0.002, seed)))
+            canvas.drawPath(
+                path, _stroke(mix(colour, INK, 0.55), n * 0.010, PathEffect=skia.DiscretePathEffect.Make(n * 0.03, n * 0.002, seed))
+            )
 
     for s in back:
         if s.kind == "line":
