@@ -28,10 +28,11 @@ def save_model(model, folder: Path, prefix: str = "") -> None:
     for config in folder.glob("*.json"):  # fields that only name the machine or version it was made with
         d = json.loads(config.read_text())
         d.pop("_name_or_path", None)
-        d["torch_dtype" if folder.name == "text_encoder" else "_diffusers_version"] = (
-            "float16" if folder.name == "text_encoder" else "0.30.0"
-        )
         d.pop("dtype", None)
+        if folder.name == "text_encoder":  # or transformers 5 would load it in fp16 beside a UNet in fp32
+            d["torch_dtype"] = "float32"
+        else:
+            d["_diffusers_version"] = "0.30.0"
         config.write_text(json.dumps(d, indent=2) + "\n")
 
 
