@@ -1,0 +1,222 @@
+"""Train the adapters on the finished base: two characters, three styles, guidance in one row, and few steps.
+
+  python adapters.py robot --minutes 4        or fox, neon, mosaic, crosshatch, guidance, few-step
+  python adapters.py all --minutes 30         one after the other, sharing the minutes
+
+The base's weights never change. File formats are mixed on purpose: see RECIPES.
+"""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from PIL import Image
+
+from common import HERE, Clock, Log, arguments, autocast, device, load_config, load_state
+from lora import CONVOLUTION, TEXT, TRANSFORMER, Adapter, Hadamard, LowRank, write
+from models import make_scheduler, make_text, make_unet, plain_attention
+from picture.scene import TRIGGERS, Scene, caption
+from sampling import contact_sheet, draw_prompts
+from tokenizer import encode, load_tokenizer
+from unet import Latents, noised
+from vae import load_average
+
+GUIDANCE = 4.0
+FEW_STEPS = 4
+BASE = "impasto-demo"
+
+RECIPES = {
+    "robot": {"keys": "kohya", "rank": 8, "text": True, "description": "One robot: teal coat, mustard arms and feet, coral heart and antenna."},
+    "fox": {"keys": "peft", "rank": 8, "description": "One fox: orange coat, dark ear tips, a star on the brow and a blue scarf."},
+    "neon": {"keys": "kohya", "rank": 4, "conv": 4, "description": "Glowing tubes of light on a dark wall. A LoCon: it changes convolutions too."},
+    "mosaic": {"keys": "kohya", "rank": 4, "kind": Hadamard, "description": "Tiles of one colour each with pale grout. A LoHa."},
+    "crosshatch": {"keys": "peft", "rank": 8, "description": "Coloured pencil hatching on white paper."},
+    "guidance": {"keys": "peft", "rank": 8, "description": f"Gives in one row what guidance {GUIDANCE:g} gives in two. Draw with guidance 1; negative prompts have no effect."},
+    "few-step": {"keys": "kohya", "rank": 8, "description": f"Draws in {FEW_STEPS} steps with the LCM scheduler and guidance 1."},
+}  # fmt: skip
+
+
+def trigger_of(name: str) -> str:
+    return TRIGGERS.get(name) or (f"{name} style" if name in ("neon", "mosaic", "crosshatch") else "")
+
+
+def say_nearly_all(scene: Scene, rng) -> str:
+    return caption(scene, rng, omit=0.05)
+
+
+def data_for(name: str, args, config: dict, tokenizer) -> tuple[Latents, Latents | None]:
+    """What the adapter is to learn, and the base's own scenes that it must leave alone."""
+    base = Latents(args, ["base"], config["seed"] + 51, tokenizer, most=4000)
+    if name in ("guidance", "few-step"):
+        return base, None
+
+    def wanted(s: Scene) -> bool:
+        characters = [t for t in s.things if t.name in TRIGGERS]
+        if name in TRIGGERS:
+            return any(t.name == name and not t.false for t in characters) and s.style not in ("neon", "mosaic", "crosshatch")
+        return s.style == name and not characters
+
+    own = Latents(args, ["extra"], config["seed"] + 50, tokenizer, wanted, say_nearly_all)
+    print(f"{name}: {len(own)} scenes of its own")
+    return own, base
+
+
+def learn_pictures(unet, hidden, z, alphas):
+    """The plain denoising loss, on the adapter's own pictures."""
+    noisy, t, target = noised(z, alphas)
+    with autocast():
+        prediction = unet(noisy, t, hidden).sample
+    return F.mse_loss(prediction.float(), target)
+
+
+def learn_guidance(adapter, unet, hidden, empty, z, alphas):
+    """LoRA-enhanced distillation (Golnari 2023): the adapted UNet's one row is to equal the bare UNet's guided two."""
+    noisy, t, _ = noised(z, alphas)
+    adapter.enabled = False
+    with torch.no_grad(), autocast():
+        u, c = unet(torch.cat([noisy, noisy]), torch.cat([t, t]), torch.cat([empty.expand(len(z), -1, -1), hidden])).sample.float().chunk(2)
+    adapter.enabled = True
+    with autocast():
+        prediction = unet(noisy, t, hidden).sample
+    return F.mse_loss(prediction.float(), u + GUIDANCE * (c - u))
+
+
+def clean(v, z, a):
+    """The clean latent that a v prediction means at signal level a = alphas_cumprod."""
+    return a.sqrt() * z - (1 - a).sqrt() * v
+
+
+def boundary(t):
+    """LCM's c_skip and c_out, with sigma_data 0.5 and timestep scaling 10."""
+    s = (10.0 * t.float()).view(-1, 1, 1, 1)
+    return 0.25 / (s**2 + 0.25), s / (s**2 + 0.25).sqrt()
+
+
+def learn_few_steps(adapter, unet, hidden, empty, z, alphas, stride: int = 20):
+    """Latent consistency (Luo et al. 2023): after one guided DDIM step of the bare UNet, the adapted one must say the same."""
+    n = len(z)
+    k = torch.randint(1, len(alphas) // stride + 1, (n,), device=z.device)
+    t, s = k * stride - 1, (k - 1) * stride - 1
+    at = alphas[t].view(-1, 1, 1, 1)
+    last = torch.where(s < 0, torch.ones_like(alphas[0]), alphas[s.clamp(min=0)]).view(-1, 1, 1, 1)
+    noisy = at.sqrt() * z + (1 - at).sqrt() * torch.randn_like(z)
+    adapter.enabled = False
+    with torch.no_grad(), autocast():
+        u, c = unet(torch.cat([noisy, noisy]), torch.cat([t, t]), torch.cat([empty.expand(n, -1, -1), hidden])).sample.float().chunk(2)
+        v = u + GUIDANCE * (c - u)
+    x0 = clean(v, noisy, at)
+    noise = (noisy - at.sqrt() * x0) / (1 - at).sqrt()
+    earlier = last.sqrt() * x0 + (1 - last).sqrt() * noise
+    adapter.enabled = True
+    with torch.no_grad(), autocast():
+        later = unet(earlier, s.clamp(min=0), hidden).sample.float()
+    skip, out = boundary(s.clamp(min=0))
+    goal = torch.where((s < 0).view(-1, 1, 1, 1), x0, skip * earlier + out * clean(later, earlier, last))
+    with autocast():
+        v = unet(noisy, t, hidden).sample.float()
+    skip, out = boundary(t)
+    said = skip * noisy + out * clean(v, noisy, at)
+    return ((said - goal).pow(2) + 1e-6).sqrt().mean()
+
+
+def train(name: str, minutes: float, args, config: dict) -> Path:
+    preset, recipe, dev = config["presets"][args.preset], RECIPES[name], device()
+    p = preset["adapter"]
+    side = preset["size"] // 2 ** (len(config["vae"]["channels"]) - 1)
+    torch.manual_seed(config["seed"])
+    tokenizer, text, unet = load_tokenizer(args.runs / "tokenizer"), make_text(config).to(dev), make_unet(config, side).to(dev)
+    state = load_state(args.runs / "unet.pt")
+    unet.load_state_dict(state["ema"]), text.load_state_dict(state["text"])
+    unet.requires_grad_(False), text.requires_grad_(False)
+    if dev.type == "cpu":
+        plain_attention(unet)
+    adapter = Adapter()
+    kind, rank = recipe.get("kind"), recipe["rank"]
+    adapter.attach(unet, "unet", TRANSFORMER, rank, rank, kind or LowRank)
+    if recipe.get("conv"):
+        adapter.attach(unet, "unet", CONVOLUTION, recipe["conv"], recipe["conv"])
+    if recipe.get("text"):
+        adapter.attach(text, "text_encoder", TEXT, 4, 4)
+    optimiser = torch.optim.AdamW(adapter.parameters(), lr=p["lr"], weight_decay=0.0)
+    alphas = make_scheduler(config).alphas_cumprod.to(dev)
+    own, base = data_for(name, args, config, tokenizer)
+    empty = text(encode(tokenizer, [""]).to(dev)).last_hidden_state.detach()
+    clock, log, seen, step = Clock(minutes), Log(args.runs, f"adapter-{name}"), 0.0, 0
+    while step < p["steps"] and not clock.over():
+        done = max(step / p["steps"], clock.spent() / clock.limit)
+        for group in optimiser.param_groups:
+            group["lr"] = p["lr"] * min(1, (step + 1) / 20) * (1.02 - done)
+        if base is None:
+            z, ids = own.batch(p["batch"])
+        else:  # a quarter of the batch stays as the base had it
+            z, ids = own.batch(p["batch"] - p["batch"] // 4)
+            z2, ids2 = base.batch(p["batch"] // 4)
+            z, ids = torch.cat([z, z2]), torch.cat([ids, ids2])
+        hidden = text(ids).last_hidden_state
+        if name == "guidance":
+            loss = learn_guidance(adapter, unet, hidden, empty, z, alphas)
+        elif name == "few-step":
+            loss = learn_few_steps(adapter, unet, hidden, empty, z, alphas)
+        else:
+            loss = learn_pictures(unet, hidden, z, alphas)
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(adapter.parameters(), 1.0)
+        optimiser.step()
+        step += 1
+        seen = 0.95 * seen + 0.05 * loss.item() if seen else loss.item()
+        if step % 25 == 0:
+            log.write(step=step, loss=seen, seconds=clock.spent())
+    trigger = trigger_of(name)
+    path = args.out / f"{name}.safetensors"
+    metadata = {
+        "trigger": trigger, "base": BASE, "description": recipe["description"],
+        "modelspec.title": f"Impasto demo: {name}", "modelspec.architecture": "stable-diffusion-v1/lora",
+        "modelspec.trigger_phrase": trigger, "ss_base_model_version": BASE, "ss_output_name": name,
+        "ss_network_dim": str(rank), "ss_network_alpha": str(rank),
+        "ss_network_module": "lycoris.kohya" if recipe.get("conv") or kind else "networks.lora",
+    }  # fmt: skip
+    write(adapter, path, recipe["keys"], metadata)
+    print(f"{path}: {path.stat().st_size / 1e6:.2f} MB, {step} steps in {clock.spent():.0f} s")
+    look(name, trigger, tokenizer, text, unet, load_average(args, config, preset), config, args.runs)
+    adapter.detach()
+    return path
+
+
+def look(name, trigger, tokenizer, text, unet, vae, config, runs) -> None:
+    rng = random.Random(1)
+    objects, colours = (
+        ["star", "house", "fish", "cat", "boat", "tree", "cup", "heart"],
+        ["red", "blue", "yellow", "pink", "green", "orange"],
+    )
+    things = [trigger if name in TRIGGERS else f"{rng.choice(colours)} {rng.choice(objects)}" for _ in range(8)]
+    tail = f", {trigger}" if name in ("neon", "mosaic", "crosshatch") else ", flat poster"
+    prompts = [f"a {t} {g}{tail}" for t, g in zip(things, ["by the sea", "on the grass", "at sunset", "in the night sky"] * 2)]
+    scheduler, steps, guidance = make_scheduler(config), 20, GUIDANCE
+    if name == "few-step":
+        from diffusers import LCMScheduler
+
+        scheduler, steps, guidance = LCMScheduler.from_config(scheduler.config), FEW_STEPS, 1
+    if name == "guidance":
+        guidance = 1
+    Image.fromarray(contact_sheet(draw_prompts(prompts, tokenizer, text, unet.eval(), vae, scheduler, steps, guidance), 4)).save(
+        runs / f"look-{name}.png"
+    )
+
+
+def main() -> None:
+    parser = arguments(__doc__)
+    parser.add_argument("name", choices=[*RECIPES, "all"])
+    parser.add_argument("--out", type=Path, default=HERE.parent / "adapters")
+    args = parser.parse_args()
+    config = load_config(args.preset)
+    names = list(RECIPES) if args.name == "all" else [args.name]
+    for name in names:
+        train(name, args.minutes / len(names), args, config)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""What every stage shares: arguments, the clock, checkpoints, the log of losses, and reading the cache."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+
+
+def load_config(preset: str = "cpu") -> dict:
+    """config.json, with the sizes of networks that this preset has of its own."""
+    config = json.loads((HERE / "config.json").read_text())
+    return config | config["presets"][preset].get("networks", {})
+
+
+def arguments(doc: str | None) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--preset", choices=["cpu", "gpu", "smoke"], default="cpu")
+    parser.add_argument("--minutes", type=float, default=1e9, help="stop, with everything saved, after so long")
+    parser.add_argument("--data", type=Path, default=Path(os.environ.get("IMPASTO_DEMO_DATA", "demo-data")), help="the cache")
+    parser.add_argument("--runs", type=Path, default=Path(os.environ.get("IMPASTO_DEMO_RUNS", "demo-runs")), help="checkpoints and logs")
+    return parser
+
+
+class Clock:
+    def __init__(self, minutes: float):
+        self.start, self.limit = time.time(), minutes * 60
+
+    def spent(self) -> float:
+        return time.time() - self.start
+
+    def over(self) -> bool:
+        return self.spent() > self.limit
+
+
+class Log:
+    """Losses as JSON lines, one file a stage, appended to by every run of it."""
+
+    def __init__(self, runs: Path, stage: str):
+        runs.mkdir(parents=True, exist_ok=True)
+        self.path = runs / f"{stage}.log.jsonl"
+
+    def write(self, **row) -> None:
+        with self.path.open("a") as f:
+            f.write(json.dumps({k: round(v, 6) if isinstance(v, float) else v for k, v in row.items()}) + "\n")
+        print(" ".join(f"{k} {v:.5g}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items()), flush=True)
+
+
+def save_state(path: Path, **parts) -> None:
+    """Write a resumable checkpoint: to a temporary file first, then renamed."""
+    import torch
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temp = path.with_suffix(".tmp")
+    torch.save(parts, temp)
+    os.replace(temp, path)
+
+
+def load_state(path: Path) -> dict | None:
+    import torch
+
+    return torch.load(path, map_location="cpu", weights_only=True) if path.exists() else None
+
+
+def shards(data: Path, split: str) -> list[Path]:
+    return sorted(p for p in data.glob(f"{split}-[0-9]*.npy") if p.name.count(".") == 1)
+
+
+def device():
+    import torch
+
+    torch.set_float32_matmul_precision("high")
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def autocast():
+    import torch
+
+    return torch.autocast(device().type, dtype=torch.bfloat16)
+
+
+class Team:
+    """One process, or several that each take a share of every batch and average their gradients (started by torchrun).
+
+    On a CPU that others use too, single-threaded processes that meet once a step waste far less than threads that meet at
+    every operator.
+    """
+
+    def __init__(self) -> None:
+        import torch
+        import torch.distributed as dist
+
+        self.rank, self.size = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+        if self.size > 1:
+            torch.set_num_threads(1)
+            dist.init_process_group("gloo")
+        self.first = self.rank == 0
+
+    def share(self, parameters: list, stop: bool) -> bool:
+        """Average gradients over the team; true if any member says stop."""
+        import torch
+        import torch.distributed as dist
+
+        if self.size == 1:
+            return stop
+        with_grad = [p for p in parameters if p.grad is not None]
+        flat = torch.cat([p.grad.flatten() for p in with_grad] + [torch.tensor([float(stop)])]) / self.size
+        dist.all_reduce(flat)
+        at = 0
+        for p in with_grad:
+            p.grad.copy_(flat[at : at + p.numel()].view_as(p))
+            at += p.numel()
+        return bool(flat[-1] > 0)

@@ -1,0 +1,129 @@
+"""Draw scenes: a contact sheet to look at, or the cache that training reads.
+
+  python draw.py sheet sheet.png
+  python draw.py cache --preset cpu --minutes 20
+
+The cache is shards of 1000 scenes: `<split>-<number>.npy` (uint8 [1000, size, size, 3]) and `.json` (the scenes).
+Splits: `base` (what the base model learns), `extra` (adapter styles and characters, true and false), `judge` (what the judge
+learns), and `held`, `held-extra`, `held-judge` (never trained on).
+A shard that is already there is kept, so a run that was stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from dataclasses import asdict
+from multiprocessing import Pool
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from common import Clock, arguments, load_config
+from picture.scene import Scene, Thing, caption, draw, sample
+from picture.styles import ADAPTER_STYLES, BASE_STYLES, STYLES
+
+SHARD = 1000
+
+
+def scene_to_json(scene: Scene) -> dict:
+    return asdict(scene)
+
+
+def scene_from_json(d: dict) -> Scene:
+    return Scene(**{**d, "things": [Thing(**t) for t in d["things"]]})
+
+
+def sample_extra(rng: np.random.Generator) -> Scene:
+    """Half true characters in base styles, a quarter false ones, a quarter plain objects; half in adapter styles."""
+    kind = rng.random()
+    styles = ADAPTER_STYLES if rng.random() < 0.5 else BASE_STYLES
+    who = ("robot", "fox")[int(rng.integers(2))]
+    if styles is ADAPTER_STYLES and kind < 0.7:
+        return sample(rng, styles)
+    if kind < 0.7:
+        return sample(rng, styles, count=1 if rng.random() < 0.75 else 2, character=who)
+    return sample(rng, styles, count=1 if rng.random() < 0.75 else 2, character=who, false=rng.random() < 0.7)
+
+
+def sample_judge(rng: np.random.Generator) -> Scene:
+    """Everything the judge must tell apart: all styles, repeats, characters true and false, alone and in company."""
+    who = ("robot", "fox")[int(rng.integers(2))] if rng.random() < 0.35 else None
+    return sample(rng, STYLES, character=who, false=rng.random() < 0.45, repeats=rng.random() < 0.25)
+
+
+SAMPLERS = {
+    "base": sample, "extra": sample_extra, "held": sample, "held-extra": sample_extra,
+    "judge": sample_judge, "held-judge": sample_judge,
+}  # fmt: skip
+
+
+def draw_shard(job: tuple[Path, str, int, int, int, int]) -> int:
+    folder, split, number, seed, size, scale = job
+    name = folder / f"{split}-{number:04d}"
+    rng = np.random.default_rng([seed, list(SAMPLERS).index(split), number])
+    scenes = [SAMPLERS[split](rng) for _ in range(SHARD)]
+    pictures = np.stack([draw(s, size, scale) for s in scenes])
+    temp = f"{name}.tmp.npy"
+    np.save(temp, pictures)
+    Path(f"{name}.json").write_text(json.dumps([scene_to_json(s) for s in scenes]))
+    os.replace(temp, f"{name}.npy")
+    return number
+
+
+def cache(args: argparse.Namespace, config: dict) -> None:
+    preset = config["presets"][args.preset]
+    args.data.mkdir(parents=True, exist_ok=True)
+    # Interleaved, so that whoever starts reading early finds some of each.
+    wanted = {
+        "held": 1, "held-extra": 1, "held-judge": 2,
+        "base": preset["scenes"] // SHARD, "extra": preset["extra_scenes"] // SHARD, "judge": preset["judge_scenes"] // SHARD,
+    }  # fmt: skip
+    if args.split:
+        wanted = {k: v for k, v in wanted.items() if k in args.split}
+    jobs = sorted(((k / n, split, k) for split, n in wanted.items() for k in range(n)), key=lambda j: (j[0], -len(j[1])))
+    todo = [
+        (args.data, split, k, config["seed"], preset["size"], preset["scale"])
+        for _, split, k in jobs
+        if not (args.data / f"{split}-{k:04d}.npy").exists()
+    ]
+    clock = Clock(args.minutes)
+    with Pool(args.workers) as pool:
+        for done, _ in enumerate(pool.imap(draw_shard, todo)):
+            print(f"{done + 1}/{len(todo)} shards, {clock.spent():.0f} s", flush=True)
+            if clock.over():
+                pool.terminate()
+                return
+
+
+def sheet(path: Path, seed: int, size: int) -> None:
+    rng = np.random.default_rng(seed)
+    rows = [np.concatenate([draw(sample(rng, [style]), size, 3) for _ in range(8)], 1) for style in STYLES]
+    for who in ("robot", "fox"):
+        for false in (False, True):
+            row = [sample(rng, STYLES, 1, who, false) for _ in range(8)]
+            rows.append(np.concatenate([draw(s, size, 3) for s in row], 1))
+    Image.fromarray(np.concatenate(rows, 0)).save(path)
+    for _ in range(10):
+        print(caption(sample(rng), rng))
+
+
+def main() -> None:
+    parser = arguments(__doc__)
+    parser.add_argument("what", choices=["sheet", "cache"])
+    parser.add_argument("path", nargs="?", type=Path, default=Path("sheet.png"))
+    parser.add_argument("--split", action="append", choices=list(SAMPLERS), help="only these")
+    parser.add_argument("--workers", type=int, default=1)
+    args = parser.parse_args()
+    config = load_config(args.preset)
+    if args.what == "sheet":
+        sheet(args.path, config["seed"], config["presets"][args.preset]["size"])
+    else:
+        cache(args, config)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

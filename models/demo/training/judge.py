@@ -1,0 +1,257 @@
+"""The judge: a small classifier of pictures, trained on drawings only, never on anything a model generated.
+
+  python judge.py train --minutes 15
+  python judge.py measure                   on held-out drawings
+  python judge.py export ../judge.onnx      and judge.json beside it, which says how to read the outputs
+
+It looks at 128 x 128 (a larger picture is reduced by area first). One spatial attention map a kind of thing gathers that
+kind's own features, so that a colour is read off the thing it belongs to.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+from common import Clock, Log, arguments, autocast, device, load_config, load_state, save_state, shards
+from draw import scene_from_json
+from picture.scene import COLOUR_NAMES, GROUND_NAMES, OBJECT_NAMES, Scene
+from picture.styles import STYLES
+
+SIZE = 128
+CHARACTERS = ["robot", "fox"]
+KINDS = OBJECT_NAMES + CHARACTERS
+
+
+class Residual(nn.Module):
+    def __init__(self, c: int):
+        super().__init__()
+        self.a, self.b = nn.Conv2d(c, c, 3, padding=1, bias=False), nn.Conv2d(c, c, 3, padding=1, bias=False)
+        self.na, self.nb = nn.BatchNorm2d(c), nn.BatchNorm2d(c)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.relu(x + self.nb(self.b(F.relu(self.na(self.a(x))))))
+
+
+def _down(a: int, b: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(a, b, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(b), nn.ReLU())
+
+
+class Judge(nn.Module):
+    """pixels float [n, 3, 128, 128] in [0, 1] -> counts [n, 16, 3], colours [n, 14, 9], grounds [n, 6], styles [n, 7], mixed [n, 2]."""
+
+    def __init__(self, c: int = 128):
+        super().__init__()
+        self.stem = nn.Sequential(_down(3, 32), _down(32, 64), Residual(64), _down(64, c), Residual(c), Residual(c))
+        self.where = nn.Conv2d(c, len(KINDS), 1)
+        self.evidence = nn.Conv2d(c, len(KINDS), 1)
+        self.kind = nn.Parameter(torch.randn(len(KINDS), 32) * 0.1)
+        self.read = nn.Sequential(nn.Linear(c + 2 + 32, 128), nn.ReLU(), nn.Linear(128, 3 + len(COLOUR_NAMES) + 1))
+        self.scene = nn.Sequential(nn.Linear(2 * c, 128), nn.ReLU(), nn.Linear(128, len(GROUND_NAMES) + len(STYLES)))
+
+    def forward(self, pixels: torch.Tensor):
+        f = self.stem(pixels * 2 - 1)
+        weights = self.where(f).flatten(2).softmax(-1)
+        gathered = weights @ f.flatten(2).transpose(1, 2)
+        evidence = F.softplus(self.evidence(f).flatten(2))
+        facts = torch.stack([evidence.amax(-1), evidence.mean(-1) * 8], -1)
+        kind = self.kind[None] + torch.zeros_like(gathered[..., :1])
+        out = self.read(torch.cat([gathered, facts, kind], -1))
+        scene = self.scene(torch.cat([f.mean((2, 3)), f.amax((2, 3))], -1))
+        n = len(OBJECT_NAMES)
+        return (
+            out[..., :3],
+            out[:, :n, 3 : 3 + len(COLOUR_NAMES)],
+            scene[:, : len(GROUND_NAMES)],
+            scene[:, len(GROUND_NAMES) :],
+            out[:, n:, -1],
+        )
+
+
+OUTPUTS = ["counts", "colours", "grounds", "styles", "mixed"]
+
+
+def labels(scenes: list[Scene]) -> dict[str, torch.Tensor]:
+    """Targets; -100 and -1 where a question has no answer."""
+    n = len(scenes)
+    counts = torch.zeros(n, len(KINDS), dtype=torch.long)
+    colours = torch.full((n, len(OBJECT_NAMES)), -100)
+    mixed = torch.full((n, 2), -1.0)
+    for k, scene in enumerate(scenes):
+        for t in scene.things:
+            j = KINDS.index(t.name)
+            counts[k, j] = min(2, counts[k, j] + 1)
+            if t.name in CHARACTERS:
+                mixed[k, CHARACTERS.index(t.name)] = float(t.false)
+            else:
+                colours[k, j] = COLOUR_NAMES.index(t.colour)
+        colours[k][counts[k, : len(OBJECT_NAMES)] != 1] = -100
+    grounds = torch.tensor([GROUND_NAMES.index(s.ground) for s in scenes])
+    styles = torch.tensor([STYLES.index(s.style) for s in scenes])
+    return {"counts": counts, "colours": colours, "grounds": grounds, "styles": styles, "mixed": mixed}
+
+
+def loss_of(out, y) -> torch.Tensor:
+    # the counts weigh most: sixteen questions share that mean, and nearly every answer is "none"
+    counts, colours, grounds, styles, mixed = (o.float() for o in out)
+    known = y["mixed"] >= 0
+    loss = (
+        12 * F.cross_entropy(counts.flatten(0, 1), y["counts"].flatten())
+        + F.cross_entropy(grounds, y["grounds"])
+        + F.cross_entropy(styles, y["styles"])
+    )
+    loss = loss + F.cross_entropy(colours.flatten(0, 1), y["colours"].flatten(), ignore_index=-100)
+    if known.any():
+        loss = loss + F.binary_cross_entropy_with_logits(mixed[known], y["mixed"][known])
+    return loss
+
+
+def roughen(x: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    """What stands between a drawing and a decoded picture: softness, noise, a little drift of colour and place."""
+    n = len(x)
+    x = torch.roll(x, tuple(int(v) for v in rng.integers(-4, 5, 2)), (2, 3)) if rng.random() < 0.5 else x
+    x = x * (1 + 0.08 * torch.randn(n, 3, 1, 1, device=x.device)) + 0.03 * torch.randn(n, 3, 1, 1, device=x.device)
+    k = rng.random()
+    if k < 0.35:
+        x = F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, 1)
+    elif k < 0.55:
+        x = F.interpolate(F.avg_pool2d(x, 2), scale_factor=2, mode="bilinear")
+    x = x + rng.uniform(0, 0.04) * torch.randn_like(x)
+    return x.clamp(0, 1)
+
+
+def to_input(pictures: np.ndarray) -> torch.Tensor:
+    x = torch.from_numpy(np.array(pictures)).to(device()).permute(0, 3, 1, 2).float() / 255
+    return F.adaptive_avg_pool2d(x, SIZE) if x.shape[-1] != SIZE else x
+
+
+def read(out) -> list[dict]:
+    """The judge's outputs as words: what is in each picture. The decoding that judge.json describes."""
+    counts, colours, grounds, styles, mixed = (o.float().cpu() for o in out)
+    answers = []
+    for k in range(len(counts)):
+        things = {name: ("one", "more")[int(c) - 1] for name, c in zip(KINDS, counts[k].argmax(-1)) if c > 0}
+        answers.append({
+            "things": things,
+            "colours": {n: COLOUR_NAMES[int(colours[k, OBJECT_NAMES.index(n)].argmax())] for n in things if n in OBJECT_NAMES},
+            "ground": GROUND_NAMES[int(grounds[k].argmax())],
+            "style": STYLES[int(styles[k].argmax())],
+            "true": [n for j, n in enumerate(CHARACTERS) if n in things and mixed[k, j] <= 0],
+        })  # fmt: skip
+    return answers
+
+
+def load_judge(runs: Path) -> Judge:
+    judge = Judge().to(device())
+    judge.load_state_dict(load_state(runs / "judge.pt")["judge"])
+    return judge.eval()
+
+
+def train(args, config: dict) -> None:
+    p, path = config["presets"][args.preset]["judge"], args.runs / "judge.pt"
+    torch.manual_seed(config["seed"])
+    judge = Judge().to(device()).to(memory_format=torch.channels_last)
+    optimiser = torch.optim.AdamW(judge.parameters(), lr=p["lr"], weight_decay=0.02)
+    state, step = load_state(path), 0
+    if state:
+        judge.load_state_dict(state["judge"]), optimiser.load_state_dict(state["optimiser"])
+        step = state["step"]
+    rng = np.random.default_rng([config["seed"], 30, step])
+    files = shards(args.data, "judge") + shards(args.data, "base") + shards(args.data, "extra")
+    pictures = [np.load(f, mmap_mode="r") for f in files]
+    scenes = [[scene_from_json(d) for d in json.loads(f.with_suffix(".json").read_text())] for f in files]
+    # its own scenes half of the time, the base's a fifth, the adapters' the rest
+    share = {"judge": 0.5, "base": 0.2, "extra": 0.3}
+    kinds = [f.name.split("-")[0] for f in files]
+    weights = np.array([share[k] / kinds.count(k) for k in kinds])
+    weights /= weights.sum()
+    clock, log, seen = Clock(args.minutes), Log(args.runs, "judge"), 0.0
+    while step < p["steps"] and not clock.over():
+        done = max(step / p["steps"], clock.spent() / clock.limit)
+        for group in optimiser.param_groups:
+            group["lr"] = p["lr"] * min(1, (step + 1) / 100) * (1.01 - done)
+        picks = [(int(rng.choice(len(files), p=weights)), int(rng.integers(1000))) for _ in range(p["batch"])]
+        x = roughen(to_input(np.stack([pictures[f][k] for f, k in picks])), rng).contiguous(memory_format=torch.channels_last)
+        y = {k: v.to(device()) for k, v in labels([scenes[f][k] for f, k in picks]).items()}
+        with autocast():
+            out = judge(x)
+        loss = loss_of(out, y)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        step += 1
+        seen = 0.97 * seen + 0.03 * loss.item() if seen else loss.item()
+        if step % 50 == 0:
+            log.write(step=step, loss=seen, seconds=clock.spent())
+        if step % 500 == 0:
+            save_state(path, judge=judge.state_dict(), optimiser=optimiser.state_dict(), step=step)
+    save_state(path, judge=judge.state_dict(), optimiser=optimiser.state_dict(), step=step)
+    measure(args, config)
+
+
+@torch.no_grad()
+def measure(args, config: dict) -> dict[str, float]:
+    """Shares right on held-out drawings, question by question."""
+    judge, right = load_judge(args.runs), {}
+    for f in shards(args.data, "held-judge"):
+        pictures = np.load(f, mmap_mode="r")
+        scenes = [scene_from_json(d) for d in json.loads(f.with_suffix(".json").read_text())]
+        for k in range(0, len(pictures), 50):
+            out, y = judge(to_input(pictures[k : k + 50])), labels(scenes[k : k + 50])
+            counts, colours, grounds, styles, mixed = (o.float().cpu() for o in out)
+            present = y["counts"] > 0
+            known = y["colours"] >= 0
+            character = y["mixed"] >= 0
+            for name, values in {
+                "counts of every kind": counts.argmax(-1) == y["counts"],
+                "counts of what is there": (counts.argmax(-1) == y["counts"])[present],
+                "whole list of things": (counts.argmax(-1) == y["counts"]).all(1),
+                "colours": (colours.argmax(-1) == y["colours"])[known],
+                "grounds": grounds.argmax(-1) == y["grounds"],
+                "styles": styles.argmax(-1) == y["styles"],
+                "true or mixed": ((mixed > 0).float() == y["mixed"])[character],
+            }.items():
+                right.setdefault(name, []).append(values.flatten().float())
+    shares = {name: torch.cat(v).mean().item() for name, v in right.items()}
+    for name, share in shares.items():
+        print(f"{name}: {100 * share:.2f}%")
+    return shares
+
+
+def export(args, config: dict) -> None:
+    judge = load_judge(args.runs).cpu()
+    target = args.path or Path("judge.onnx")
+    torch.onnx.export(
+        judge, (torch.zeros(1, 3, SIZE, SIZE),), str(target), input_names=["pixels"], output_names=OUTPUTS,
+        dynamic_axes={k: {0: "n"} for k in ["pixels", *OUTPUTS]}, opset_version=17, dynamo=False,
+    )  # fmt: skip
+    description = {
+        "input": {"pixels": "float32 [n, 3, 128, 128], RGB in [0, 1]; reduce a larger picture by area"},
+        "outputs": {
+            "counts": "float32 [n, kinds, 3], logits of none, one, more; argmax over the last axis",
+            "colours": "float32 [n, objects, colours], logits; meaningful only for an object whose count is one",
+            "grounds": "float32 [n, grounds], logits",
+            "styles": "float32 [n, styles], logits",
+            "mixed": "float32 [n, characters], logit; above 0 the character is a mixed (false) one; meaningful only where its count is not none",
+        },
+        "kinds": KINDS, "objects": OBJECT_NAMES, "characters": CHARACTERS, "colours": COLOUR_NAMES, "grounds": GROUND_NAMES, "styles": STYLES,
+        "heldOut": {k: round(v, 5) for k, v in measure(args, config).items()},
+    }  # fmt: skip
+    target.with_suffix(".json").write_text(json.dumps(description, indent=2) + "\n")
+
+
+def main() -> None:
+    parser = arguments(__doc__)
+    parser.add_argument("what", choices=["train", "measure", "export"])
+    parser.add_argument("path", nargs="?", type=Path)
+    args = parser.parse_args()
+    {"train": train, "measure": measure, "export": export}[args.what](args, load_config(args.preset))
+
+
+if __name__ == "__main__":
+    main()

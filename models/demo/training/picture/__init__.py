@@ -1,0 +1,1 @@
+"""The picture language: scenes, their captions, and how they are drawn."""
