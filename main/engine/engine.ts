@@ -156,7 +156,7 @@ export class Engine {
   modelPath(model: string, warn: (warning: EngineWarning) => void = () => {}): string {
     if (model !== 'demo') return resolve(model);
     const { path, note } = builtinModel();
-    if (note) warn({ code: 'FIXTURE_MODEL', message: note });
+    if (note) warn({ code: 'BUILTIN_MODEL', message: note });
     return path;
   }
 

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { ImpastoError } from '../../../contract/errors.ts';
 
@@ -16,7 +16,11 @@ export interface BuiltinModel {
  */
 export function builtinModel(): BuiltinModel {
   const demo = resolve(root, 'models/demo');
-  if (existsSync(resolve(demo, 'model_index.json'))) return { path: demo, note: null };
+  if (existsSync(resolve(demo, 'model_index.json'))) {
+    // What the person should know of it as it is; the file goes when there is nothing to say.
+    const note = resolve(demo, 'note.txt');
+    return { path: demo, note: existsSync(note) ? readFileSync(note, 'utf8').trim() : null };
+  }
   const fixture = resolve(root, 'fixtures/small/models/sd1');
   if (existsSync(resolve(fixture, 'model_index.json'))) {
     return {
