@@ -84,12 +84,15 @@ describe('the database', () => {
 describe('a damaged database', () => {
   it.each([
     ['no database at all', () => Buffer.from('this is a shopping list, not a database; '.repeat(300))],
-    ['a page in its middle overwritten', (whole: Buffer) => Buffer.from(whole).fill(0x5a, 4096, 4096 * 2)],
-    ['cut off', (whole: Buffer) => whole.subarray(0, 4096 + 100)],
+    ['a page in its middle overwritten', (whole: Buffer) => Buffer.from(whole).fill(0x5a, 4096, 4096 * 6)],
+    ['cut off', (whole: Buffer) => whole.subarray(0, 4096 * 3 + 100)],
   ])('%s: is kept aside and begun anew', (_, damage) => {
     const path = join(temporaryFolder(), 'shelf.sqlite');
     const kind = kindOf(first);
-    openDatabase(path, kind).database.close();
+    const { database } = openDatabase(path, kind);
+    database.exec('CREATE TABLE filler (x TEXT) STRICT');
+    for (let index = 0; index < 40; index += 1) database.exec(`INSERT INTO filler VALUES ('${'x'.repeat(1000)}')`);
+    database.close();
     const damaged = damage(readFileSync(path));
     writeFileSync(path, damaged);
     const opened = openDatabase(path, kind);

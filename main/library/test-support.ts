@@ -1,10 +1,16 @@
-import { mkdtempSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import sharp from 'sharp';
 import { onTestFinished } from 'vitest';
+import { parseRequest } from '../../contract/parse.ts';
+import type { RenderRequestInput } from '../../contract/request.ts';
 import { type TensorToWrite, writeSafetensors } from '../../models/weights/write-safetensors.ts';
 import { openLibraryDatabase } from './index/library-database.ts';
+import { insertPngChunks } from './metadata/png-chunks.ts';
+import { pngTextChunk } from './metadata/png-text.ts';
+import { requestToJson } from './metadata/request-json.ts';
 
 /** A folder that is gone after the test. */
 export function temporaryFolder(): string {
@@ -36,4 +42,25 @@ export async function writeAdapter(
     [`${layer}.alpha`]: floats([], rank),
   };
   await writeSafetensors(path, tensors, metadata);
+}
+
+/** A PNG as Impasto writes it, or, where `parameters` is given, as A1111 does. */
+export async function pictureBytes(
+  request: RenderRequestInput = {},
+  { width = 16, height = 16, parameters }: { width?: number; height?: number; parameters?: string } = {},
+): Promise<Buffer> {
+  const noise = Buffer.from(Array.from({ length: width * height * 3 }, (_, index) => (index * 7919 + 13) % 251));
+  const plain = await sharp(noise, { raw: { width, height, channels: 3 } })
+    .png()
+    .toBuffer();
+  const chunk =
+    parameters === undefined
+      ? pngTextChunk('impasto', requestToJson(parseRequest(request)))
+      : pngTextChunk('parameters', parameters);
+  return await insertPngChunks(plain, { late: [chunk] });
+}
+
+export async function writePicture(path: string, ...content: Parameters<typeof pictureBytes>): Promise<void> {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, await pictureBytes(...content));
 }

@@ -28,14 +28,22 @@ export function pngTextChunk(keyword: string, text: string): PngChunk {
   return { type: 'iTXt', data: Buffer.concat([head, Buffer.from(clean, 'utf8')]) };
 }
 
-/** Reads the texts of a PNG, before or after its picture data. Whatever is broken is skipped with a warning. */
-export async function readPngText(source: ByteSource): Promise<PngText> {
+/**
+ * Reads the texts of a PNG, before or after its picture data. Whatever is broken is skipped with a warning.
+ * @param enough Asked at the picture data with the texts till then: true ends the reading there, so that a large file
+ *   need not be walked to its end.
+ */
+export async function readPngText(
+  source: ByteSource,
+  enough: (texts: ReadonlyMap<string, string>) => boolean = () => false,
+): Promise<PngText> {
   const warnings: string[] = [];
   const texts = new Map<string, string>();
   let exif: Buffer | undefined;
   let total = 0;
   for await (const place of walkPngChunks(source, (message) => warnings.push(message))) {
     const { type, length } = place;
+    if (type === 'IDAT' && enough(texts)) break;
     if (type !== 'tEXt' && type !== 'zTXt' && type !== 'iTXt' && type !== 'eXIf') continue;
     if (length > maxTextBytes || total > maxTotalBytes) {
       warnings.push(`A ${type} chunk of ${length} bytes is too large to be a picture's text: skipped.`);

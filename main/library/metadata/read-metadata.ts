@@ -25,12 +25,20 @@ export interface PictureMetadata {
   warnings: EngineWarning[];
 }
 
+export interface ReadMetadataOptions {
+  /**
+   * False: a PNG is read up to its picture data where its settings stand before them, as Impasto and A1111 write them;
+   * a file that is cut off after that goes unnoticed. True by default.
+   */
+  whole?: boolean;
+}
+
 /**
  * Reads how a picture was drawn, from any format that Impasto writes and from other tools' files.
  * @throws ImpastoError `FILE_NOT_FOUND`, `FILE_UNREADABLE`, `IMAGE_UNREADABLE`.
  */
-export async function readMetadata(path: string): Promise<PictureMetadata> {
-  const { json, infotext, warnings } = await readTexts(path);
+export async function readMetadata(path: string, { whole = true }: ReadMetadataOptions = {}): Promise<PictureMetadata> {
+  const { json, infotext, warnings } = await readTexts(path, whole);
   const metadata: PictureMetadata = { warnings, ...(infotext === undefined ? {} : { infotext }) };
   const parsed = infotext === undefined ? undefined : parseInfotext(infotext);
   if (parsed?.model.name !== undefined || parsed?.model.hash !== undefined) metadata.model = parsed.model;
@@ -95,16 +103,17 @@ interface Texts {
   warnings: EngineWarning[];
 }
 
-async function readTexts(path: string): Promise<Texts> {
+async function readTexts(path: string, whole: boolean): Promise<Texts> {
   const format = await pictureFormatOf(path);
   if (format === 'png' || format === 'tiff') {
-    return await withSource(path, (source) => (format === 'png' ? pngTexts(source) : tiffTexts(source)));
+    return await withSource(path, (source) => (format === 'png' ? pngTexts(source, whole) : tiffTexts(source)));
   }
   return await blockTexts(path, format);
 }
 
-async function pngTexts(source: ByteSource): Promise<Texts> {
-  const { texts, exif, warnings } = await readPngText(source);
+async function pngTexts(source: ByteSource, whole: boolean): Promise<Texts> {
+  const settled = (found: ReadonlyMap<string, string>) => found.has('impasto') || found.has('parameters');
+  const { texts, exif, warnings } = await readPngText(source, whole ? undefined : settled);
   const fromExif = exif ? await readExifBlock(exif) : {};
   const xmp = texts.get('XML:com.adobe.xmp') ?? fromExif.xmp;
   const json = texts.get('impasto') ?? (xmp === undefined ? undefined : requestFromXmp(xmp));

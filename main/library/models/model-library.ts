@@ -1,10 +1,10 @@
 import { EventEmitter } from 'node:events';
 import { availableParallelism } from 'node:os';
-import type { EngineWarning } from '../../../contract/engine.ts';
 import { asImpastoError } from '../../../contract/errors.ts';
 import type { ModelEntry, ModelList, ModelQueryInput, ScanProgress, ScanReport } from '../../../contract/library.ts';
 import type { Database } from '../../database/database.ts';
 import { OneAtATime } from '../files/one-at-a-time.ts';
+import { unreadable } from '../files/unreadable-folder.ts';
 import { outermost } from '../index/watched-folders.ts';
 import { FileReaders } from '../process/file-readers.ts';
 import type { ReaderTasks } from '../process/reader-protocol.ts';
@@ -193,10 +193,4 @@ export class ModelLibrary {
     this.#hashers.close();
     this.events.removeAllListeners();
   }
-}
-
-/** A folder that cannot be read (a disk that is not there) keeps its entries. */
-export function unreadable(folder: string, thrown: unknown): EngineWarning {
-  const { message } = asImpastoError(thrown);
-  return { code: 'FOLDER_UNREADABLE', message: `${message} What the library knows of ${folder} is kept.` };
 }
