@@ -189,6 +189,11 @@ export class PictureLibrary {
     });
   }
 
+  /** Whether a file of this name could be one. */
+  isPicture(path: string): boolean {
+    return pictureFile.test(path);
+  }
+
   /** That of the library which a path lies in, else its own. */
   #folderOf(path: string): string {
     return outermost(this.#options.folders()).find((folder) => isInside(path, folder)) ?? dirname(path);
