@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { devicesCommand } from './devices.ts';
 import { drawCommand } from './draw.ts';
 import { inspectCommand } from './inspect.ts';
+import { libraryCommand } from './library.ts';
 import { reportError } from './output.ts';
 import { queueCommand } from './queue.ts';
 
@@ -17,7 +18,8 @@ const program = new Command('impasto')
   .addCommand(drawCommand())
   .addCommand(inspectCommand())
   .addCommand(devicesCommand())
-  .addCommand(queueCommand());
+  .addCommand(queueCommand())
+  .addCommand(libraryCommand());
 
 // A reader that has seen enough, such as head, is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));

@@ -35,6 +35,7 @@ export async function writeAdapter(
   path: string,
   { width = 768, rank = 4, metadata = {} }: { width?: number; rank?: number; metadata?: Record<string, string> } = {},
 ): Promise<void> {
+  mkdirSync(dirname(path), { recursive: true });
   const layer = 'lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k';
   const tensors = {
     [`${layer}.lora_down.weight`]: floats([rank, width]),

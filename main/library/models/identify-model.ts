@@ -9,7 +9,7 @@ import { notAnAdapter } from '../../../models/adapters/not-an-adapter.ts';
 import { captionTags, trainingFacts, triggersOf } from '../../../models/adapters/training-facts.ts';
 import { familyTitles } from '../../../models/checkpoint/family.ts';
 import { surveyCheckpoint } from '../../../models/checkpoint/open.ts';
-import { refuseOtherKinds } from '../../../models/checkpoint/recognise.ts';
+import { refuseOtherKinds } from '../../../models/checkpoint/single-file/recognise.ts';
 import { readSafetensorsHeader, type SafetensorsHeader } from '../../../models/weights/safetensors.ts';
 import type { FoundModel } from './walk-models.ts';
 

@@ -1,0 +1,143 @@
+/**
+ * The library with 10,000 pictures and 2,000 adapters (the size of a LoRA's header, 264 modules) in a folder of its own:
+ * the first look, the start when all is known, and searches. Prints one JSON line.
+ */
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import sharp from 'sharp';
+import { parseRequest } from '../contract/parse.ts';
+import { Library } from '../main/library/library.ts';
+import { insertPngChunks } from '../main/library/metadata/png-chunks.ts';
+import { pngTextChunk } from '../main/library/metadata/png-text.ts';
+import { requestToJson } from '../main/library/metadata/request-json.ts';
+import { type TensorToWrite, writeSafetensors } from '../models/weights/write-safetensors.ts';
+import { percentile } from './statistics.ts';
+
+const [pictures = '10000', adapters = '2000'] = process.argv.slice(2);
+const home = mkdtempSync(join(tmpdir(), 'impasto-library-bench-'));
+const words = 'lighthouse dusk oil castle fog red star portrait ink sea harbour winter forest neon glass ruin'.split(
+  ' ',
+);
+const word = (index: number, turn: number) => words[(index * 7 + turn * turn * 13 + (index >> turn)) % words.length];
+
+await writePictures(Number(pictures));
+await writeAdapters(Number(adapters));
+
+const first = await opened(async (library) => ({
+  models: await timed(() => library.models.scan()),
+  pictures: await timed(() => library.pictures.scan()),
+}));
+const second = await opened(async (library, began) => {
+  const listed = timedNow(() => [library.models.list({ limit: 100 }), library.pictures.list({ limit: 100 })]);
+  const answering = performance.now() - began;
+  const models = await timed(() => library.models.scan());
+  const scanned = await timed(() => library.pictures.scan());
+  return { listed, answering, models, pictures: scanned };
+});
+const queries = [
+  (index: number) => ({ text: `${word(index, 1)} ${word(index, 2)}` }),
+  (index: number) => ({ text: `${word(index, 3)?.slice(0, 3)} -${word(index, 4)}` }),
+  (index: number) => ({ text: `"a ${word(index, 1)}" model:model${index % 7}` }),
+  (index: number) => ({ offset: (index * 37) % 9000 }),
+  (index: number) => ({ model: `model${index % 7}`, from: (index % 100) * 86_400_000 }),
+];
+const search = await opened(async (library) => {
+  const times: number[] = [];
+  for (let index = 0; index < 500; index += 1) {
+    const query = queries[index % queries.length]?.(index);
+    times.push(timedNow(() => library.pictures.list(query)));
+  }
+  return { p50: percentile(times, 0.5), p99: percentile(times, 0.99) };
+});
+const idle = await opened(async (library) => {
+  await library.start();
+  await wait(1000);
+  const before = process.cpuUsage();
+  await wait(3000);
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 3_000_000;
+});
+console.log(
+  JSON.stringify({
+    pictures: Number(pictures),
+    adapters: Number(adapters),
+    firstModelsSeconds: first.models / 1000,
+    firstPicturesSeconds: first.pictures / 1000,
+    startSeconds: second.answering / 1000,
+    listMilliseconds: second.listed,
+    rescanModelsSeconds: second.models / 1000,
+    rescanPicturesSeconds: second.pictures / 1000,
+    searchP50Milliseconds: search.p50,
+    searchP99Milliseconds: search.p99,
+    idleShareOfCore: idle,
+  }),
+);
+rmSync(home, { recursive: true, force: true });
+
+async function opened<T>(work: (library: Library, began: number) => Promise<T>): Promise<T> {
+  const began = performance.now();
+  const library = new Library({ home });
+  try {
+    return await work(library, began);
+  } finally {
+    library.close();
+  }
+}
+
+async function timed(work: () => Promise<unknown>): Promise<number> {
+  const began = performance.now();
+  await work();
+  return performance.now() - began;
+}
+
+function timedNow(work: () => unknown): number {
+  const began = performance.now();
+  work();
+  return performance.now() - began;
+}
+
+async function writePictures(count: number): Promise<void> {
+  const pixels = Buffer.from(Array.from({ length: 64 * 64 * 3 }, (_, index) => (index * 7919 + (index >> 3)) % 251));
+  const plain = await sharp(pixels, { raw: { width: 64, height: 64, channels: 3 } })
+    .png()
+    .toBuffer();
+  for (let index = 0; index < count; index += 1) {
+    const request = parseRequest({
+      prompt: `a ${word(index, 1)} in ${word(index, 2)}, ${word(index, 3)} and ${word(index, 4)}, masterpiece, number ${index}`,
+      negativePrompt: `blurry, ${word(index, 5)}`,
+      model: `/models/model${index % 7}.safetensors`,
+      seed: index,
+    });
+    const folder = join(home, 'pictures', `day ${index % 100}`);
+    if (index < 100) mkdirSync(folder, { recursive: true });
+    const path = join(folder, `${index}.png`);
+    writeFileSync(path, await insertPngChunks(plain, { late: [pngTextChunk('impasto', requestToJson(request))] }));
+    utimesSync(path, (index % 100) * 86_400, (index % 100) * 86_400);
+  }
+}
+
+async function writeAdapters(count: number): Promise<void> {
+  const folder = join(home, 'models');
+  mkdirSync(folder, { recursive: true });
+  const tensors: Record<string, TensorToWrite> = {};
+  for (let module = 0; module < 264; module += 1) {
+    const stem = `lora_unet_down_blocks_${module % 4}_attentions_${module % 3}_transformer_blocks_${module >> 4}_attn2_to_k${module >> 2}`;
+    tensors[`${stem}.lora_down.weight`] = { dtype: 'F16', shape: [1, 768], data: new Uint8Array(1536) };
+    tensors[`${stem}.lora_up.weight`] = { dtype: 'F16', shape: [32, 1], data: new Uint8Array(64) };
+    tensors[`${stem}.alpha`] = { dtype: 'F16', shape: [], data: new Uint8Array(2) };
+  }
+  const tags = Object.fromEntries(
+    Array.from({ length: 300 }, (_, index) => [`tag ${index} ${word(index, 2)}`, 300 - index]),
+  );
+  const metadata = { ss_tag_frequency: JSON.stringify({ '10_style': tags }), ss_base_model_version: 'sd_v1' };
+  const pattern = join(home, 'pattern.safetensors');
+  await writeSafetensors(pattern, tensors, metadata);
+  for (let index = 0; index < count; index += 1) {
+    copyFileSync(pattern, join(folder, `adapter ${index}.safetensors`));
+    if (index % 2 === 0) {
+      writeFileSync(join(folder, `adapter ${index}.json`), JSON.stringify({ 'activation text': word(index, 1) }));
+    }
+  }
+}
