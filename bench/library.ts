@@ -53,6 +53,7 @@ const search = await opened(async (library) => {
 });
 const idle = await opened(async (library) => {
   await library.start();
+  await library.models.hashAll();
   await wait(1000);
   const before = process.cpuUsage();
   await wait(3000);

@@ -95,6 +95,7 @@ describe('the whole library', () => {
     await library.scanModels();
     await library.scanPictures();
     expect(library.models.list().models.map(({ fileName }) => fileName)).toEqual(['ink']);
+    await vi.waitFor(() => expect(told).toContainEqual({ type: 'models-changed' }), soon);
     expect(told).toContainEqual({ type: 'warning', warning: expect.objectContaining({ code: 'FOLDER_UNREADABLE' }) });
     expect(openLibrary(home).folders()).toEqual({ models: [shelf], pictures: [join(shelf, 'none')] });
   });

@@ -22,6 +22,9 @@ export interface LibraryOptions {
   bin?: (path: string) => Promise<void>;
 }
 
+/** Milliseconds between two news that the same list has changed. */
+const newsEvery = 200;
+
 /** An artist's models and pictures: found in their folders, kept in an index that can be made again from the files. */
 export class Library {
   readonly models: ModelLibrary;
@@ -33,6 +36,7 @@ export class Library {
   readonly #folders: FoldersFile;
   readonly #events = new EventEmitter<{ event: [LibraryEvent] }>();
   readonly #watches: FolderWatch[] = [];
+  readonly #soon = new Set<LibraryEvent['type']>();
   #closed = false;
 
   /** @throws ImpastoError `DATABASE_NEWER`, `FILE_UNREADABLE`, `DATABASE_BUSY`, `DISK_FULL`, `WRITE_FAILED` */
@@ -58,8 +62,8 @@ export class Library {
       ...(bin ? { bin } : {}),
     });
     this.hub = new Hub({ folder: paths.models, ...hub });
-    this.models.events.on('changed', () => this.#tell({ type: 'models-changed' }));
-    this.pictures.events.on('changed', () => this.#tell({ type: 'pictures-changed' }));
+    this.models.events.on('changed', () => this.#tellSoon('models-changed'));
+    this.pictures.events.on('changed', () => this.#tellSoon('pictures-changed'));
     for (const part of [this.models, this.pictures]) {
       part.events.on('progress', (progress) => this.#tell({ type: 'progress', progress }));
     }
@@ -178,6 +182,16 @@ export class Library {
 
   #warn(warnings: readonly EngineWarning[]): void {
     for (const warning of warnings) this.#tell({ type: 'warning', warning });
+  }
+
+  /** Many changes in a row are news once: a window asks for its list anew each time. */
+  #tellSoon(type: 'models-changed' | 'pictures-changed'): void {
+    if (this.#soon.has(type)) return;
+    this.#soon.add(type);
+    setTimeout(() => {
+      this.#soon.delete(type);
+      this.#tell({ type });
+    }, newsEvery).unref();
   }
 
   #tell(event: LibraryEvent): void {

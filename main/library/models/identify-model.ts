@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import { asImpastoError, type ErrorRecord, ImpastoError } from '../../../contract/errors.ts';
 import type { ModelEntry, ModelKind } from '../../../contract/library.ts';
-import { groupAdapterKeys, type LayerTensors } from '../../../models/adapters/adapter-keys.ts';
+import { type AdapterKeys, groupAdapterKeys, type LayerTensors } from '../../../models/adapters/adapter-keys.ts';
 import { guessBase } from '../../../models/adapters/base-family.ts';
 import { fileAlgorithm, layerAlgorithm } from '../../../models/adapters/layer-algorithm.ts';
 import { layerRank } from '../../../models/adapters/layer-shape.ts';
@@ -44,10 +44,10 @@ export async function identifyModel({ path, layout }: Pick<FoundModel, 'path' | 
   try {
     if (layout !== 'single-file') return await checkpoint(path);
     const header = await readSafetensorsHeader(path);
-    const kind = kindOf(header);
+    const { kind, keys } = kindOf(header);
     try {
       const told = trainingFacts(header.metadata);
-      const facts = await factsOf(kind, header);
+      const facts = await factsOf(kind, header, keys);
       return { ...facts, description: told.description ?? null };
     } catch (thrown) {
       return { ...noFacts, kind, dtype: mostDtype(header), problem: recordOf(thrown) };
@@ -67,27 +67,30 @@ const vaeKey =
 const controlKey = /^(?:control_model\.|controlnet_|zero_convs\.|input_hint_block\.)/;
 const embeddingKey = /^(?:emb_params|string_to_param|clip_[lg])(?:$|\.\*?$)/;
 
-function kindOf({ tensors }: SafetensorsHeader): ModelKind {
+/** What a file is, and its layers where it is an adapter: their names are worth reading only once. */
+function kindOf({ tensors, path }: SafetensorsHeader): { kind: ModelKind; keys: AdapterKeys | null } {
   let vae = false;
   for (const name of tensors.keys()) {
-    if (checkpointKey.test(name)) return 'checkpoint';
-    if (controlKey.test(name)) return 'controlnet';
-    if (tensors.size <= 4 && embeddingKey.test(name)) return 'embedding';
+    if (checkpointKey.test(name)) return { kind: 'checkpoint', keys: null };
+    if (controlKey.test(name)) return { kind: 'controlnet', keys: null };
+    if (tensors.size <= 4 && embeddingKey.test(name)) return { kind: 'embedding', keys: null };
     vae ||= vaeKey.test(name);
   }
-  const { layers } = groupAdapterKeys(tensors, '');
-  if (layers.some((layer) => layerAlgorithm(layer) !== null || layer.inapplicable.length > 0)) return 'adapter';
-  if (vae) return 'vae';
-  return embeddingFamily(tensors.values()) && tensors.size === 1 ? 'embedding' : 'other';
+  const keys = groupAdapterKeys(tensors, basename(path));
+  const isAdapter = keys.layers.some((layer) => layerAlgorithm(layer) !== null || layer.inapplicable.length > 0);
+  if (isAdapter) return { kind: 'adapter', keys };
+  if (vae) return { kind: 'vae', keys: null };
+  const single = tensors.size === 1 && embeddingFamily(tensors.values()) !== null;
+  return { kind: single ? 'embedding' : 'other', keys: null };
 }
 
-async function factsOf(kind: ModelKind, header: SafetensorsHeader): Promise<ModelFacts> {
+async function factsOf(kind: ModelKind, header: SafetensorsHeader, keys: AdapterKeys | null): Promise<ModelFacts> {
   const facts = { ...noFacts, kind, dtype: mostDtype(header) };
   switch (kind) {
     case 'checkpoint':
       return await checkpoint(header.path);
     case 'adapter':
-      return adapter(header);
+      return adapter(header, keys?.layers ?? []);
     case 'embedding': {
       const family = embeddingFamily(header.tensors.values());
       return { ...facts, family, base: family && familyTitles[family] };
@@ -120,8 +123,7 @@ async function checkpoint(path: string): Promise<ModelFacts> {
   };
 }
 
-function adapter(header: SafetensorsHeader): ModelFacts {
-  const { layers } = groupAdapterKeys(header.tensors, basename(header.path));
+function adapter(header: SafetensorsHeader, layers: readonly LayerTensors[]): ModelFacts {
   const acting = layers.filter((layer) => layerAlgorithm(layer) !== null);
   if (acting.length === 0) {
     const unsupported = layers.flatMap(({ inapplicable }) => inapplicable).find(({ role }) => role === 'unsupported');

@@ -37,7 +37,7 @@ export class ModelLibrary {
   readonly #index: ModelIndex;
   readonly #folders: ModelLibraryOptions['folders'];
   readonly #readers = new FileReaders({
-    count: Math.max(1, Math.min(4, availableParallelism() - 1)),
+    count: Math.max(2, Math.min(4, availableParallelism() - 1)),
     priority: 'normal',
   });
   readonly #hashers = new FileReaders({ count: 1, priority: 'low' });
