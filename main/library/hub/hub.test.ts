@@ -214,8 +214,15 @@ describe('a download', () => {
     const plan = await hub.plan('art/files');
     const { path } = await hub.download(plan, accept(plan));
     expect(readFileSync(path).equals(bytes(1))).toBe(true);
-    const ranges = server.store.map(({ range }) => range);
-    expect(ranges).toEqual([undefined, 'bytes=50000-', 'bytes=100000-', 'bytes=100000-', 'bytes=150000-']);
+    const starts = server.store.map(({ range }) => Number(/\d+/.exec(range ?? '0')?.[0]));
+    expect(starts).toHaveLength(5);
+    // Each goes on where the last one ended: the two that brought something, and the one that failed.
+    const [first, second, third, fourth, fifth] = starts as [number, number, number, number, number];
+    expect(first).toBe(0);
+    expect(second).toBeGreaterThan(first);
+    expect(third).toBeGreaterThan(second);
+    expect(fourth).toBe(third);
+    expect(fifth).toBeGreaterThan(fourth);
     expect(server.store[1]?.ifRange).toMatch(/^"[0-9a-f]{32}"$/);
   });
 
@@ -228,16 +235,16 @@ describe('a download', () => {
     const stopped = hub.download(plan, {
       ...accept(plan),
       signal: controller.signal,
-      onProgress: ({ received }) => received >= 50_000 && controller.abort(),
+      onProgress: ({ received }) => received > 0 && controller.abort(),
     });
     await expect(stopped).rejects.toMatchObject({ code: 'CANCELLED' });
     expect(existsSync(join(folder, 'art'))).toBe(false);
     const later = new Hub({ host: server.host, folder, pauses: [] });
     const again = await later.plan('art/files');
-    expect(again.bytesHere).toBe(50_000);
+    expect(again.bytesHere).toBeGreaterThan(0);
     const { path } = await later.download(again, accept(again));
     expect(readFileSync(path).equals(bytes(1))).toBe(true);
-    expect(server.store.at(-1)?.range).toBe('bytes=50000-');
+    expect(server.store.at(-1)?.range).toBe(`bytes=${again.bytesHere}-`);
     expect(tree(folder)).toEqual(['art/files/.impasto-hub.json', 'art/files/a.safetensors']);
   });
 

@@ -114,22 +114,26 @@ export class Hub {
     await this.#assertRoom(plan);
     const staging = this.#staging(plan);
     const meter = new Meter(plan, onProgress);
-    for (const [index, file] of plan.files.entries()) {
-      if (signal?.aborted) throw cancelled();
-      const to = join(staging, ...inPlan(plan, file));
-      meter.begin(file, index);
-      if (await this.#isThere(plan, file)) meter.received(file.bytes);
-      else if ((await stat(to).catch(() => null))?.size === file.bytes && file.bytes > 0) meter.received(file.bytes);
-      else {
-        const { pauses } = this.#options;
-        await downloadFile({
-          client: this.#client,
-          ...{ id: plan.id, commit: plan.commit, file, to, signal },
-          onBytes: (bytes) => meter.received(bytes),
-          ...(pauses ? { pauses } : {}),
-        });
+    try {
+      for (const [index, file] of plan.files.entries()) {
+        if (signal?.aborted) throw cancelled();
+        const to = join(staging, ...inPlan(plan, file));
+        meter.begin(file, index);
+        if (await this.#isThere(plan, file)) meter.received(file.bytes);
+        else if ((await stat(to).catch(() => null))?.size === file.bytes && file.bytes > 0) meter.received(file.bytes);
+        else {
+          const { pauses } = this.#options;
+          await downloadFile({
+            client: this.#client,
+            ...{ id: plan.id, commit: plan.commit, file, to, signal },
+            onBytes: (bytes) => meter.received(bytes),
+            ...(pauses ? { pauses } : {}),
+          });
+        }
+        meter.end(file);
       }
-      meter.end(file);
+    } finally {
+      meter.stop();
     }
     return await this.#place(plan, staging);
   }
@@ -282,6 +286,9 @@ function taken(path: string): ImpastoError {
   );
 }
 
+/** Milliseconds between two news of progress. */
+const tellEvery = 100;
+
 /** Counts what arrives, and tells of it ten times a second at most. */
 class Meter {
   readonly #plan: HubPlan;
@@ -290,6 +297,7 @@ class Meter {
   #file = '';
   #index = 0;
   #told = 0;
+  #later: NodeJS.Timeout | undefined;
   /** Bytes and times of the last seconds. */
   #marks: { at: number; bytes: number }[] = [];
 
@@ -309,17 +317,29 @@ class Meter {
     const received = this.#whole + bytes;
     this.#marks.push({ at: now, bytes: received });
     while (this.#marks.length > 2 && now - (this.#marks[0]?.at ?? now) > 3000) this.#marks.shift();
-    if (now - this.#told < 100 && received < this.#plan.bytes) return;
-    this.#told = now;
-    const [first] = this.#marks;
-    const seconds = (now - (first?.at ?? now)) / 1000;
+    // What comes too soon after the last news is told a little later, also where nothing follows it.
+    if (received >= this.#plan.bytes || now - this.#told >= tellEvery) this.#tellNow();
+    else this.#later ??= setTimeout(() => this.#tellNow(), tellEvery).unref();
+  }
+
+  stop(): void {
+    clearTimeout(this.#later);
+    this.#later = undefined;
+  }
+
+  #tellNow(): void {
+    this.stop();
+    this.#told = performance.now();
+    const [first, last] = [this.#marks[0], this.#marks.at(-1)];
+    if (!first || !last) return;
+    const seconds = (this.#told - first.at) / 1000;
     this.#tell?.({
       file: this.#file,
       fileIndex: this.#index,
       files: this.#plan.files.length,
-      received,
+      received: last.bytes,
       total: this.#plan.bytes,
-      speed: seconds > 0 ? Math.max(0, received - (first?.bytes ?? 0)) / seconds : 0,
+      speed: seconds > 0 ? Math.max(0, last.bytes - first.bytes) / seconds : 0,
     });
   }
 
