@@ -60,8 +60,7 @@ function factsOf({ request, infotext, model, source, warnings }: PictureMetadata
 
 /** Those of the request, and those that the prompt calls. */
 function adaptersOf(request: NonNullable<PictureMetadata['request']>): string[] {
-  const { adapters = [] } = request as { adapters?: readonly { path: string; name?: string | undefined }[] };
-  const named = adapters.map(({ path, name }) => name ?? adapterName(path));
+  const named = request.adapters.map(({ path, name }) => name ?? adapterName(path));
   const called = extractExtraNetworks(request.prompt).loras.map(({ name }) => name);
   return [...new Set([...named, ...called].map((name) => text(name, 500).replaceAll('\n', ' ')))].slice(0, 64);
 }
