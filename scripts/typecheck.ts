@@ -2,7 +2,14 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 
-const projects = ['contract/tsconfig.json', 'models/tsconfig.json', 'tsconfig.json', 'main/app/tsconfig.json'];
+const projects = [
+  'contract/tsconfig.json',
+  'models/tsconfig.json',
+  'tsconfig.json',
+  'main/app/tsconfig.json',
+  'renderer/tsconfig.json',
+  'e2e/tsconfig.json',
+];
 let failed = false;
 for (const project of projects) {
   if (!existsSync(project)) throw new Error(`${project} is missing`);

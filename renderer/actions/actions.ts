@@ -1,0 +1,294 @@
+import { brushSizes, show, shownOf, useCanvas } from '../canvas/canvas-state.ts';
+import { mask } from '../canvas/mask.ts';
+import { currentStage } from '../canvas/stage.ts';
+import { edit, useDraft } from '../state/draft.ts';
+import { redo, undo, useHistory } from '../state/history.ts';
+import { picturesOf, runningJob, useJobs, waitingJobs } from '../state/jobs.ts';
+import { shownTheme, useView } from '../state/view.ts';
+import type { Transport } from '../transport/transport.ts';
+import { draw } from './draw.ts';
+import type { KeyName } from './keys.ts';
+import { recall } from './recall.ts';
+
+/** Something a person can do. Buttons, the command menu and keys all come from here. */
+export interface Action {
+  id: string;
+  label: string;
+  group: 'Draw' | 'Canvas' | 'Mask' | 'Picture' | 'Window';
+  /** Keys unless the person has bound others. */
+  keys: readonly KeyName[];
+  /** Works while text is typed too. */
+  whileTyping?: boolean;
+  enabled?(): boolean;
+  perform(transport: Transport): void | Promise<void>;
+}
+
+const canvas = () => useCanvas.getState();
+const jobs = () => useJobs.getState();
+const hasPicture = () => canvas().shown !== null;
+const hasRequest = () => canvas().shown?.request != null;
+const masked = () => canvas().masked;
+
+function recallAction(part: Parameters<typeof recall>[1], label: string, key: KeyName): Action {
+  return {
+    id: `recall-${part}`,
+    label,
+    group: 'Picture',
+    keys: [key],
+    enabled: hasRequest,
+    perform: () => {
+      const request = canvas().shown?.request;
+      if (request) recall(request, part);
+    },
+  };
+}
+
+function resizeBrush(factor: number): void {
+  const { brushSize } = canvas();
+  const next = factor > 1 ? Math.max(brushSize + 1, brushSize * factor) : Math.min(brushSize - 1, brushSize * factor);
+  useCanvas.setState({ brushSize: Math.round(Math.min(brushSizes.max, Math.max(brushSizes.min, next))) });
+}
+
+/** Goes to a neighbour in the gallery. */
+function step(by: 1 | -1): void {
+  const pictures = picturesOf(jobs().jobs);
+  const at = pictures.findIndex(({ id }) => id === canvas().shown?.id);
+  const next = pictures[at < 0 ? 0 : at + by];
+  if (next) show(shownOf(next), false);
+}
+
+export const actions = [
+  {
+    id: 'draw',
+    label: 'Draw',
+    group: 'Draw',
+    keys: ['Ctrl+Enter'],
+    whileTyping: true,
+    perform: (transport) => draw(transport, 'end'),
+  },
+  {
+    id: 'draw-front',
+    label: 'Draw next, before all others',
+    group: 'Draw',
+    keys: ['Ctrl+Shift+Enter'],
+    whileTyping: true,
+    perform: (transport) => draw(transport, 'front'),
+  },
+  {
+    id: 'cancel',
+    label: 'Cancel the picture that is drawn',
+    group: 'Draw',
+    keys: ['Shift+X'],
+    enabled: () => runningJob(jobs().jobs) !== undefined,
+    perform: async (transport) => {
+      const job = runningJob(jobs().jobs);
+      if (job) await transport.call('queue.cancel', { ids: [job.id] });
+    },
+  },
+  {
+    id: 'pause',
+    label: 'Pause or resume the queue',
+    group: 'Draw',
+    keys: ['Shift+P'],
+    perform: async (transport) => {
+      if (jobs().state?.paused) await transport.call('queue.resume', {});
+      else await transport.call('queue.pause', {});
+    },
+  },
+  {
+    id: 'cancel-all',
+    label: 'Cancel everything in the queue',
+    group: 'Draw',
+    keys: [],
+    enabled: () => waitingJobs(jobs().jobs).length > 0,
+    perform: async (transport) => void (await transport.call('queue.cancel', { all: true })),
+  },
+  {
+    id: 'undo',
+    label: 'Undo',
+    group: 'Window',
+    keys: ['Ctrl+Z'],
+    whileTyping: true,
+    enabled: () => useHistory.getState().past.length > 0,
+    perform: undo,
+  },
+  {
+    id: 'redo',
+    label: 'Redo',
+    group: 'Window',
+    keys: ['Ctrl+Shift+Z', 'Ctrl+Y'],
+    whileTyping: true,
+    enabled: () => useHistory.getState().future.length > 0,
+    perform: redo,
+  },
+  {
+    id: 'move',
+    label: 'Move',
+    group: 'Canvas',
+    keys: ['V'],
+    perform: () => useCanvas.setState({ tool: 'move' }),
+  },
+  {
+    id: 'fit',
+    label: 'Fit the picture',
+    group: 'Canvas',
+    keys: ['0'],
+    perform: () => currentStage()?.fit(),
+  },
+  {
+    id: 'actual-size',
+    label: 'Actual size',
+    group: 'Canvas',
+    keys: ['1'],
+    perform: () => currentStage()?.zoomTo(1 / devicePixelRatio),
+  },
+  {
+    id: 'zoom-in',
+    label: 'Zoom in',
+    group: 'Canvas',
+    keys: ['+', '=', 'Shift++'],
+    perform: () => currentStage()?.zoomBy(1.25),
+  },
+  {
+    id: 'zoom-out',
+    label: 'Zoom out',
+    group: 'Canvas',
+    keys: ['-'],
+    perform: () => currentStage()?.zoomBy(0.8),
+  },
+  {
+    id: 'compare',
+    label: 'Compare before and after',
+    group: 'Canvas',
+    keys: ['C'],
+    enabled: () => canvas().before !== null,
+    perform: () => useCanvas.setState(({ comparing }) => ({ comparing: !comparing })),
+  },
+  {
+    id: 'brush',
+    label: 'Mask brush',
+    group: 'Mask',
+    keys: ['B'],
+    enabled: hasPicture,
+    perform: () => useCanvas.setState({ tool: 'brush', maskShown: true, comparing: false }),
+  },
+  {
+    id: 'eraser',
+    label: 'Mask eraser',
+    group: 'Mask',
+    keys: ['E'],
+    enabled: hasPicture,
+    perform: () => useCanvas.setState({ tool: 'eraser', maskShown: true, comparing: false }),
+  },
+  { id: 'smaller', label: 'Smaller brush', group: 'Mask', keys: ['['], perform: () => resizeBrush(0.85) },
+  { id: 'larger', label: 'Larger brush', group: 'Mask', keys: [']'], perform: () => resizeBrush(1.18) },
+  {
+    id: 'invert-mask',
+    label: 'Invert mask',
+    group: 'Mask',
+    keys: ['Shift+V'],
+    enabled: hasPicture,
+    perform: () => mask.invert(),
+  },
+  {
+    id: 'clear-mask',
+    label: 'Clear mask',
+    group: 'Mask',
+    keys: ['Shift+Backspace'],
+    enabled: masked,
+    perform: () => mask.clear(),
+  },
+  recallAction('all', 'Recall all settings', 'A'),
+  recallAction('seed', 'Recall seed', 'S'),
+  recallAction('prompts', 'Recall prompts', 'P'),
+  recallAction('size', 'Recall size', 'D'),
+  recallAction('remix', 'Remix: all but the seed', 'R'),
+  { id: 'newer', label: 'Newer picture', group: 'Picture', keys: ['ArrowLeft'], perform: () => step(-1) },
+  { id: 'older', label: 'Older picture', group: 'Picture', keys: ['ArrowRight'], perform: () => step(1) },
+  {
+    id: 'swap-size',
+    label: 'Swap width and height',
+    group: 'Draw',
+    keys: ['X'],
+    perform: () => {
+      const { width, height } = useDraft.getState().draft;
+      if (width !== undefined && height !== undefined) edit('Swap size', { width: height, height: width });
+    },
+  },
+  {
+    id: 'prompt',
+    label: 'Go to the prompt',
+    group: 'Window',
+    keys: ['/'],
+    perform: () => document.querySelector<HTMLElement>('#prompt')?.focus(),
+  },
+  {
+    id: 'panels',
+    label: 'Show or hide the panels',
+    group: 'Window',
+    keys: ['F'],
+    perform: () => useView.setState(({ panels }) => ({ panels: !panels })),
+  },
+  {
+    id: 'gallery',
+    label: 'Show the gallery',
+    group: 'Window',
+    keys: ['G'],
+    perform: () => useView.setState({ side: 'gallery', panels: true }),
+  },
+  {
+    id: 'queue',
+    label: 'Show the queue',
+    group: 'Window',
+    keys: ['Q'],
+    perform: () => useView.setState({ side: 'queue', panels: true }),
+  },
+  {
+    id: 'theme',
+    label: 'Dark or light',
+    group: 'Window',
+    keys: [],
+    perform: async (transport) => {
+      const theme = shownTheme(useView.getState().settings?.theme ?? 'system') === 'dark' ? 'light' : 'dark';
+      await transport.call('settings.set', { theme });
+    },
+  },
+  {
+    id: 'commands',
+    label: 'All commands',
+    group: 'Window',
+    keys: ['Ctrl+K'],
+    whileTyping: true,
+    perform: () => useView.setState({ dialog: 'commands' }),
+  },
+  {
+    id: 'keys',
+    label: 'Keys',
+    group: 'Window',
+    keys: ['Shift+?'],
+    perform: () => useView.setState({ dialog: 'keys' }),
+  },
+] as const satisfies readonly Action[];
+
+export type ActionId = (typeof actions)[number]['id'];
+
+const byId = new Map<string, Action>(actions.map((action) => [action.id, action]));
+
+export function actionOf(id: ActionId): Action {
+  const action = byId.get(id);
+  if (!action) throw new RangeError(`there is no action ${id}`);
+  return action;
+}
+
+/** The keys of an action now: the person's own, or its usual ones. */
+export function keysOf(action: Action): readonly KeyName[] {
+  const own = useView.getState().settings?.shortcuts[action.id];
+  return own === undefined ? action.keys : own === '' ? [] : [own];
+}
+
+/** The action that a key stands for; one that the person has bound goes before a usual one. */
+export function actionFor(key: KeyName): Action | undefined {
+  const shortcuts = useView.getState().settings?.shortcuts ?? {};
+  const all: readonly Action[] = actions;
+  return all.find(({ id }) => shortcuts[id] === key) ?? all.find((action) => keysOf(action).includes(key));
+}

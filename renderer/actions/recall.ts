@@ -1,0 +1,89 @@
+import { asImpastoError } from '../../contract/errors.ts';
+import type { RenderRequest } from '../../contract/request.ts';
+import { resourceUrls } from '../../contract/resources.ts';
+import { uploadReference } from '../../contract/uploads.ts';
+import { show, useCanvas } from '../canvas/canvas-state.ts';
+import { type Draft, draftOf, edit, lockSeed, useDraft } from '../state/draft.ts';
+import { tell, tellError } from '../state/notices.ts';
+import type { Transport } from '../transport/transport.ts';
+
+export type RecallPart = 'all' | 'seed' | 'prompts' | 'size' | 'remix';
+
+/** Which fields of the form a part is. */
+export function recalled(request: RenderRequest, part: RecallPart, now: Draft): Partial<Draft> {
+  const { prompt, negativePrompt, width, height, seed } = request;
+  const size = {
+    ...(width !== undefined && { width }),
+    ...(height !== undefined && { height }),
+  };
+  switch (part) {
+    case 'seed':
+      return { seed };
+    case 'prompts':
+      return { prompt, negativePrompt };
+    case 'size':
+      return size;
+    case 'all':
+      // One picture of a batch is drawn again by its own seed, alone.
+      return { ...draftOf(request), ...size, batch: 1 };
+    case 'remix':
+      return { ...draftOf(request), ...size, batch: now.batch, seed: now.seed };
+  }
+}
+
+const told: Record<RecallPart, string> = {
+  all: 'All settings recalled',
+  seed: 'Seed recalled and locked',
+  prompts: 'Prompts recalled',
+  size: 'Size recalled',
+  remix: 'Settings recalled, with a new seed each time',
+};
+
+/** Fills the form from how a picture was drawn. */
+export function recall(request: RenderRequest, part: RecallPart): void {
+  edit('Recall', recalled(request, part, useDraft.getState().draft), `recall ${part} ${Date.now()}`);
+  if (part === 'all' || part === 'seed') lockSeed(true);
+  if (part === 'remix') lockSeed(false);
+  if (part === 'all' && request.init) {
+    useCanvas.setState({ strength: request.init.strength });
+    tell(told.all, 'It was drawn from another picture: put that one on the canvas to draw it again.');
+  } else {
+    tell(told[part]);
+  }
+}
+
+/** A picture file that was dropped: it goes on the canvas, and its settings into the form where it holds any. */
+export async function openPicture(transport: Transport, file: File): Promise<void> {
+  try {
+    const { id, width, height } = await transport.upload(file);
+    const { request, warnings, infotext } = await metadataOf(transport, id);
+    show(
+      {
+        id: `upload ${id}`,
+        url: resourceUrls.upload(id),
+        source: uploadReference(id),
+        width,
+        height,
+        request,
+        job: null,
+        name: file.name,
+      },
+      false,
+    );
+    if (request) recall(request, 'all');
+    else tell(`${file.name} is on the canvas`, infotext ? 'Its settings could not be read.' : 'It holds no settings.');
+    for (const { message } of warnings) tell(message);
+  } catch (thrown) {
+    tellError(thrown);
+  }
+}
+
+async function metadataOf(transport: Transport, upload: string) {
+  try {
+    return await transport.call('pictures.metadata', { upload });
+  } catch (thrown) {
+    // A photograph is as welcome as a starting point.
+    if (asImpastoError(thrown).code === 'NO_METADATA') return { request: null, warnings: [], infotext: null };
+    throw thrown;
+  }
+}

@@ -1,0 +1,35 @@
+import './zod-setup.ts';
+import { StrictMode } from 'react';
+import { createRoot } from 'react-dom/client';
+import { listenForKeys } from './actions/perform.ts';
+import { followCanvas } from './canvas/follow.ts';
+import { Studio } from './shell/studio.tsx';
+import { loadDevices } from './state/device.ts';
+import { followJobs } from './state/jobs.ts';
+import { startModel } from './state/models.ts';
+import { tell, tellError } from './state/notices.ts';
+import { followSettings } from './state/view.ts';
+import './styles/index.css';
+import { TransportProvider } from './transport/context.tsx';
+import { HttpTransport } from './transport/http-transport.ts';
+
+const transport = await HttpTransport.open();
+followSettings(transport);
+followJobs(transport);
+followCanvas(transport);
+listenForKeys(transport);
+void startModel(transport);
+void loadDevices(transport);
+transport.call('app.info', {}).then(({ warnings }) => {
+  for (const { message } of warnings) tell(message);
+}, tellError);
+
+const root = document.getElementById('root');
+if (!root) throw new Error('the page has no root');
+createRoot(root).render(
+  <StrictMode>
+    <TransportProvider value={transport}>
+      <Studio />
+    </TransportProvider>
+  </StrictMode>,
+);

@@ -1,0 +1,178 @@
+import { ArrowUpToLine, Pause, Play, RotateCw, X } from 'lucide-react';
+import type { Job, JobProgress } from '../../contract/queue.ts';
+import type { RouteInput, RouteName } from '../../contract/routes.ts';
+import { tellError } from '../state/notices.ts';
+import { useTransport } from '../transport/context.tsx';
+import { ErrorCard } from '../ui/error-card.tsx';
+import { Tip } from '../ui/tip.tsx';
+import { duration, fractionOf, remainingOf } from './eta.ts';
+
+const stages: Record<JobProgress['stage'], string> = {
+  open: 'Opening the model',
+  load: 'Loading the model',
+  'encode-text': 'Reading the prompt',
+  'encode-image': 'Reading the picture',
+  sample: 'Drawing',
+  decode: 'Finishing',
+};
+
+/** How far a job is, in words. */
+export function progressText(progress: JobProgress): string {
+  const { stage, step, steps, image, images } = progress;
+  const which = images > 1 ? ` picture ${image + 1} of ${images}` : '';
+  const left = remainingOf(progress);
+  const time = left !== null && left > 1000 ? `, ${duration(left)} left` : '';
+  if (stage !== 'sample') return `${stages[stage]}${which}`;
+  return `${stages[stage]}${which}: step ${Math.round(step)} of ${steps}${time}`;
+}
+
+export function ProgressBar({ progress, label }: { progress: JobProgress; label: string }) {
+  const percent = Math.round(fractionOf(progress) * 100);
+  return (
+    <div
+      className="progress"
+      role="progressbar"
+      aria-label={label}
+      aria-valuenow={percent}
+      aria-valuemin={0}
+      aria-valuemax={100}
+      data-waiting={percent === 0}
+    >
+      <div style={{ width: `${percent}%` }} />
+    </div>
+  );
+}
+
+export function WaitingJob({
+  job,
+  progress,
+  first,
+  dragged,
+  onDrag,
+  onDrop,
+  onMove,
+}: {
+  job: Job;
+  progress: JobProgress | null;
+  first: boolean;
+  dragged: boolean;
+  onDrag(id: number | null): void;
+  onDrop(): void;
+  onMove(by: 1 | -1): void;
+}) {
+  const running = job.state === 'running';
+  const held = job.state === 'paused';
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveElementInteractions: a row is dragged; its buttons and keys do the same
+    <li
+      className="job"
+      data-state={job.state}
+      data-dragged={dragged}
+      draggable={!running}
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: Alt and arrows move the row that has the focus
+      tabIndex={0}
+      aria-label={`Job ${job.id}: ${titleOf(job)}`}
+      onDragStart={(event) => {
+        event.dataTransfer.setData('text/plain', String(job.id));
+        event.dataTransfer.effectAllowed = 'move';
+        onDrag(job.id);
+      }}
+      onDragEnd={() => onDrag(null)}
+      onDragOver={(event) => !running && event.preventDefault()}
+      onDrop={(event) => {
+        event.preventDefault();
+        onDrop();
+      }}
+      onKeyDown={(event) => {
+        if (!event.altKey || (event.key !== 'ArrowUp' && event.key !== 'ArrowDown') || running) return;
+        event.preventDefault();
+        onMove(event.key === 'ArrowUp' ? -1 : 1);
+      }}
+    >
+      <div className="job-text">
+        <p className="job-title">{titleOf(job)}</p>
+        <p className="job-facts">
+          {job.asked === 'cancel'
+            ? 'Stops after this step'
+            : progress
+              ? progressText(progress)
+              : `${held ? 'Held. ' : ''}${factsOf(job)}`}
+        </p>
+        {job.note && <p className="job-note">{job.note}</p>}
+      </div>
+      <div className="job-buttons">
+        {!first && !running && (
+          <JobButton label="Draw next" route="queue.front" input={{ ids: [job.id] }}>
+            <ArrowUpToLine size={14} aria-hidden="true" />
+          </JobButton>
+        )}
+        {held ? (
+          <JobButton label="Resume this" route="queue.resume" input={{ ids: [job.id] }}>
+            <Play size={14} aria-hidden="true" />
+          </JobButton>
+        ) : (
+          <JobButton label="Hold this" route="queue.pause" input={{ ids: [job.id] }}>
+            <Pause size={14} aria-hidden="true" />
+          </JobButton>
+        )}
+        <JobButton label="Cancel" route="queue.cancel" input={{ ids: [job.id] }}>
+          <X size={14} aria-hidden="true" />
+        </JobButton>
+      </div>
+      {progress && <ProgressBar progress={progress} label={`Job ${job.id}`} />}
+    </li>
+  );
+}
+
+export function TroubledJob({ job }: { job: Job }) {
+  return (
+    <li className="job" data-state={job.state}>
+      <div className="job-text">
+        <p className="job-title">{titleOf(job)}</p>
+        {job.note && <p className="job-note">{job.note}</p>}
+      </div>
+      <div className="job-buttons">
+        <JobButton label="Try again" route="queue.retry" input={{ ids: [job.id] }}>
+          <RotateCw size={14} aria-hidden="true" />
+        </JobButton>
+      </div>
+      {job.error && <ErrorCard error={job.error} />}
+    </li>
+  );
+}
+
+function JobButton<Name extends RouteName>({
+  label,
+  route,
+  input,
+  children,
+}: {
+  label: string;
+  route: Name;
+  input: RouteInput<Name>;
+  children: React.ReactNode;
+}) {
+  const transport = useTransport();
+  return (
+    <Tip label={label}>
+      <button
+        type="button"
+        className="icon-button small"
+        aria-label={label}
+        onClick={() => void transport.call(route, input).catch(tellError)}
+      >
+        {children}
+      </button>
+    </Tip>
+  );
+}
+
+function titleOf({ request, kind }: Job): string {
+  return kind === 'sheet' ? 'Sheet of the grid' : request.prompt.trim() || 'No prompt';
+}
+
+function factsOf({ request, wanted }: Job): string {
+  const size = request.width && request.height ? `${request.width} × ${request.height}, ` : '';
+  const redrawn = request.mask ? ', masked' : request.init ? ', from a picture' : '';
+  return `${size}${request.steps} steps${wanted > 1 ? `, ${wanted} pictures` : ''}${redrawn}`;
+}

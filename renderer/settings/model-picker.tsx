@@ -1,0 +1,123 @@
+import { Check, ChevronsUpDown, FolderOpen } from 'lucide-react';
+import { Popover } from 'radix-ui';
+import { useEffect, useState } from 'react';
+import { asImpastoError, type ErrorRecord } from '../../contract/errors.ts';
+import { useDraft } from '../state/draft.ts';
+import { chooseModel, familyName, inspect, type ModelFacts, modelName, useModels } from '../state/models.ts';
+import { useTransport } from '../transport/context.tsx';
+import { ErrorCard } from '../ui/error-card.tsx';
+
+export function ModelPicker() {
+  const transport = useTransport();
+  const model = useDraft((state) => state.draft.model);
+  const { known, facts } = useModels();
+  const [open, setOpen] = useState(false);
+  const [path, setPath] = useState('');
+  const [error, setError] = useState<ErrorRecord | null>(null);
+  useEffect(() => void inspect(transport, model), [transport, model]);
+  useEffect(() => {
+    if (open) for (const each of known) void inspect(transport, each);
+  }, [open, known, transport]);
+  const current = facts.get(model);
+
+  const choose = async (next: string) => {
+    setError(null);
+    try {
+      await chooseModel(transport, next);
+      setPath('');
+      setOpen(false);
+    } catch (thrown) {
+      setError(asImpastoError(thrown).toRecord());
+    }
+  };
+
+  return (
+    <div className="model">
+      <Popover.Root
+        open={open}
+        onOpenChange={(next) => {
+          setOpen(next);
+          setError(null);
+        }}
+      >
+        <Popover.Trigger className="model-trigger" aria-label={`Model: ${modelName(model)}`}>
+          <span className="model-name">{modelName(model)}</span>
+          <span className="model-facts">{current?.facts ? factsLine(current.facts) : ' '}</span>
+          <ChevronsUpDown size={15} aria-hidden="true" />
+        </Popover.Trigger>
+        <Popover.Portal>
+          <Popover.Content className="popover model-popover" align="start" sideOffset={6} collisionPadding={8}>
+            <h2>Model</h2>
+            <div className="model-list">
+              {known.map((each) => {
+                const found = facts.get(each);
+                return (
+                  <button
+                    type="button"
+                    key={each}
+                    className="model-item"
+                    aria-pressed={each === model}
+                    onClick={() => void choose(each)}
+                  >
+                    <span>
+                      <strong>{modelName(each)}</strong>
+                      <span className="model-facts">
+                        {found?.facts ? factsLine(found.facts) : (found?.error?.message ?? ' ')}
+                      </span>
+                    </span>
+                    {each === model && <Check size={15} aria-hidden="true" />}
+                  </button>
+                );
+              })}
+            </div>
+            <form
+              className="model-add"
+              onSubmit={(event) => {
+                event.preventDefault();
+                if (path.trim()) void choose(path.trim().replace(/^["']|["']$/g, ''));
+              }}
+            >
+              <label className="field-label" htmlFor="model-path">
+                Open a model file or folder
+              </label>
+              <div className="model-path">
+                <input
+                  id="model-path"
+                  className="text"
+                  placeholder="/models/name.safetensors"
+                  spellCheck={false}
+                  value={path}
+                  onChange={(event) => setPath(event.target.value)}
+                />
+                <button type="submit" className="button quiet" disabled={path.trim() === ''}>
+                  <FolderOpen size={15} aria-hidden="true" /> Open
+                </button>
+              </div>
+            </form>
+            {error && <ErrorCard error={error} onDismiss={() => setError(null)} />}
+          </Popover.Content>
+        </Popover.Portal>
+      </Popover.Root>
+      {current?.error && <ErrorCard error={current.error} />}
+      {current?.facts?.problems[0] && <ErrorCard error={current.facts.problems[0]} />}
+      {current?.notes.map((note) => (
+        <p key={note} className="hint">
+          {note}
+        </p>
+      ))}
+    </div>
+  );
+}
+
+function factsLine(facts: ModelFacts): string {
+  const { parameters, dtype, size, fileSize } = facts;
+  const all = Object.values(parameters).reduce((sum, count) => sum + count, 0);
+  const count =
+    all >= 1e9
+      ? `${(all / 1e9).toFixed(1)} B`
+      : all >= 1e6
+        ? `${Math.round(all / 1e6)} M`
+        : `${Math.round(all / 1e3)} k`;
+  const bytes = fileSize >= 2 ** 30 ? `${(fileSize / 2 ** 30).toFixed(1)} GB` : `${(fileSize / 2 ** 20).toFixed(1)} MB`;
+  return `${familyName(facts)}, ${count} ${dtype}, ${bytes}, ${size} px`;
+}

@@ -1,0 +1,29 @@
+import { Tooltip } from 'radix-ui';
+import { CanvasPanel } from '../canvas/canvas-panel.tsx';
+import { SettingsPanel } from '../settings/settings-panel.tsx';
+import { useView } from '../state/view.ts';
+import { CommandMenu } from './command-menu.tsx';
+import { DropTarget } from './drop-target.tsx';
+import { KeysDialog } from './keys-dialog.tsx';
+import { Notices } from './notices.tsx';
+import { SidePanel } from './side-panel.tsx';
+import { TopBar } from './top-bar.tsx';
+
+/** The window: settings left, canvas centre, layers, gallery and queue right. */
+export function Studio() {
+  const panels = useView((state) => state.panels);
+  return (
+    <Tooltip.Provider delayDuration={450} skipDelayDuration={200}>
+      <div className="studio" data-panels={panels}>
+        <TopBar />
+        {panels && <SettingsPanel />}
+        <CanvasPanel />
+        {panels && <SidePanel />}
+      </div>
+      <Notices />
+      <CommandMenu />
+      <KeysDialog />
+      <DropTarget />
+    </Tooltip.Provider>
+  );
+}

@@ -1,0 +1,84 @@
+import { create } from 'zustand';
+import { RenderRequest } from '../../contract/request.ts';
+import { record } from './history.ts';
+
+/** What the form holds: the next request, but for pictures and masks, which the canvas holds. */
+export type Draft = Omit<RenderRequest, 'version' | 'init' | 'mask' | 'outpaint' | 'provider'>;
+
+interface DraftState {
+  draft: Draft;
+  /** Draw again with the same seed, instead of a new one each time. */
+  seedLocked: boolean;
+}
+
+const firstPrompt = 'a red lighthouse on a cliff above a calm sea, evening light, oil painting, thick brush strokes';
+
+export function draftOf(request: RenderRequest): Draft {
+  const { version: _v, init: _i, mask: _m, outpaint: _o, provider: _p, ...draft } = request;
+  return draft;
+}
+
+export const firstDraft: Draft = draftOf(RenderRequest.parse({ prompt: firstPrompt }));
+
+const storageKey = 'impasto.draft';
+
+function stored(): DraftState {
+  const first: DraftState = { draft: firstDraft, seedLocked: false };
+  const text = globalThis.localStorage?.getItem(storageKey);
+  if (!text) return first;
+  try {
+    const { draft, seedLocked } = JSON.parse(text) as DraftState;
+    return { draft: draftOf(RenderRequest.parse(draft)), seedLocked: seedLocked === true };
+  } catch {
+    // Written by another version: what was typed then cannot be read now.
+    return first;
+  }
+}
+
+export const useDraft = create<DraftState>(stored);
+
+let saving: ReturnType<typeof setTimeout> | undefined;
+useDraft.subscribe((state) => {
+  clearTimeout(saving);
+  saving = setTimeout(() => globalThis.localStorage?.setItem(storageKey, JSON.stringify(state)), 400);
+});
+
+/**
+ * Changes the form, so that it can be undone.
+ * @param key names what is changed; changes of one key in quick succession are undone together
+ */
+export function edit(label: string, change: Partial<Draft>, key: string = Object.keys(change).join()): void {
+  const before = useDraft.getState().draft;
+  const after = { ...before, ...change };
+  useDraft.setState({ draft: after });
+  record({
+    label,
+    key,
+    undo: () => useDraft.setState({ draft: before }),
+    redo: () => useDraft.setState({ draft: after }),
+  });
+}
+
+export function editScheduler(change: Partial<Draft['scheduler']>): void {
+  edit('Sampler', { scheduler: { ...useDraft.getState().draft.scheduler, ...change } });
+}
+
+export function editGuidance(change: Partial<Draft['guidance']>): void {
+  edit('Guidance', { guidance: { ...useDraft.getState().draft.guidance, ...change } });
+}
+
+export function lockSeed(seedLocked: boolean): void {
+  const before = useDraft.getState().seedLocked;
+  if (before === seedLocked) return;
+  useDraft.setState({ seedLocked });
+  record({
+    label: 'Seed lock',
+    undo: () => useDraft.setState({ seedLocked: before }),
+    redo: () => useDraft.setState({ seedLocked }),
+  });
+}
+
+/** A seed that fits what other tools take too: 32 bits. */
+export function randomSeed(): number {
+  return crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
+}

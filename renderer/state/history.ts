@@ -1,0 +1,51 @@
+import { create } from 'zustand';
+
+/** Something a person did that can be taken back. */
+export interface Change {
+  label: string;
+  undo(): void;
+  redo(): void;
+  /** Changes with the same key within a moment of each other are one: typing, dragging a slider. */
+  key?: string;
+}
+
+interface HistoryState {
+  past: readonly (Change & { at: number })[];
+  future: readonly Change[];
+}
+
+const most = 200;
+/** Milliseconds without a change after which typing goes on as a change of its own. */
+const moment = 700;
+
+/** One history for the whole window: settings and strokes are taken back in the order in which they were made. */
+export const useHistory = create<HistoryState>(() => ({ past: [], future: [] }));
+
+/** Remembers what was just done. */
+export function record(change: Change, now = Date.now()): void {
+  useHistory.setState(({ past }) => {
+    const last = past.at(-1);
+    if (last && change.key !== undefined && last.key === change.key && now - last.at < moment) {
+      const merged = { ...last, redo: change.redo, at: now };
+      return { past: [...past.slice(0, -1), merged], future: [] };
+    }
+    return { past: [...past.slice(-most + 1), { ...change, at: now }], future: [] };
+  });
+}
+
+export function undo(): void {
+  const { past, future } = useHistory.getState();
+  const last = past.at(-1);
+  if (!last) return;
+  last.undo();
+  useHistory.setState({ past: past.slice(0, -1), future: [last, ...future] });
+}
+
+export function redo(): void {
+  const { past, future } = useHistory.getState();
+  const [next, ...later] = future;
+  if (!next) return;
+  next.redo();
+  // 0: what follows must not be merged with it.
+  useHistory.setState({ past: [...past, { ...next, at: 0 }], future: later });
+}

@@ -1,0 +1,167 @@
+import { create } from 'zustand';
+import type { ImpastoEvent } from '../../contract/events.ts';
+import type { Job, JobProgress, QueueState } from '../../contract/queue.ts';
+import type { RenderRequest } from '../../contract/request.ts';
+import { resourceUrls } from '../../contract/resources.ts';
+import type { Transport } from '../transport/transport.ts';
+import { tellError } from './notices.ts';
+
+interface JobsState {
+  jobs: ReadonlyMap<number, Job>;
+  progress: ReadonlyMap<number, JobProgress>;
+  state: QueueState | null;
+  /** Jobs with pictures that there are beyond those that were fetched. */
+  more: boolean;
+  loaded: boolean;
+}
+
+export const useJobs = create<JobsState>(() => ({
+  jobs: new Map(),
+  progress: new Map(),
+  state: null,
+  more: false,
+  loaded: false,
+}));
+
+/** A picture that a job has written. */
+export interface Picture {
+  id: string;
+  job: number;
+  image: number;
+  url: string;
+  path: string;
+  seed: number;
+  width: number;
+  height: number;
+  request: RenderRequest;
+}
+
+const page = 200;
+
+/** Keeps the list of jobs as the queue has it. @returns what stops it */
+export function followJobs(transport: Transport): () => void {
+  const stops = [
+    transport.onEvent((event) => hear(event, () => load(transport))),
+    transport.onConnection((connection) => {
+      if (connection === 'open') load(transport);
+    }),
+  ];
+  return () => {
+    for (const stop of stops) stop();
+  };
+}
+
+async function load(transport: Transport): Promise<void> {
+  try {
+    const [waiting, ended, state] = await Promise.all([
+      transport.call('queue.list', { states: ['running', 'queued', 'paused', 'failed', 'set-aside'], limit: 1000 }),
+      transport.call('queue.list', { states: ['done', 'cancelled'], order: 'newest', limit: page }),
+      transport.call('queue.state', {}),
+    ]);
+    const jobs = new Map([...waiting.jobs, ...ended.jobs].map((job) => [job.id, job]));
+    useJobs.setState({ jobs, state, more: ended.total > ended.jobs.length, loaded: true });
+  } catch (thrown) {
+    tellError(thrown);
+  }
+}
+
+/** Fetches the next older pictures. */
+export async function loadOlder(transport: Transport): Promise<void> {
+  const { jobs, more } = useJobs.getState();
+  if (!more) return;
+  useJobs.setState({ more: false });
+  const offset = [...jobs.values()].filter(({ state }) => state === 'done' || state === 'cancelled').length;
+  const states = ['done', 'cancelled'] as const;
+  try {
+    const older = await transport.call('queue.list', { states: [...states], order: 'newest', offset, limit: page });
+    const all = new Map(useJobs.getState().jobs);
+    for (const job of older.jobs) all.set(job.id, job);
+    useJobs.setState({ jobs: all, more: older.total > offset + older.jobs.length });
+  } catch (thrown) {
+    useJobs.setState({ more: true });
+    tellError(thrown);
+  }
+}
+
+function hear(message: ImpastoEvent, reload: () => void): void {
+  switch (message.event) {
+    case 'queue.jobs': {
+      const jobs = new Map(useJobs.getState().jobs);
+      for (const job of message.data.jobs) jobs.set(job.id, job);
+      useJobs.setState({ jobs });
+      return;
+    }
+    case 'queue.removed': {
+      const jobs = new Map(useJobs.getState().jobs);
+      for (const id of message.data.ids) jobs.delete(id);
+      useJobs.setState({ jobs });
+      return;
+    }
+    case 'queue.progress': {
+      const progress = new Map(useJobs.getState().progress);
+      progress.set(message.data.id, message.data.progress);
+      useJobs.setState({ progress });
+      return;
+    }
+    case 'queue.picture': {
+      const { id, picture } = message.data;
+      const job = useJobs.getState().jobs.get(id);
+      if (!job) {
+        reload();
+        return;
+      }
+      if (job.pictures.some(({ image }) => image === picture.image)) return;
+      const jobs = new Map(useJobs.getState().jobs).set(id, { ...job, pictures: [...job.pictures, picture] });
+      useJobs.setState({ jobs });
+      return;
+    }
+    case 'queue.state':
+      useJobs.setState({ state: message.data });
+      return;
+    case 'queue.reload':
+      reload();
+  }
+}
+
+/** Jobs that are still to be drawn, as they will be; the one under way first. */
+export function waitingJobs(jobs: ReadonlyMap<number, Job>): Job[] {
+  return [...jobs.values()]
+    .filter(({ state }) => state === 'queued' || state === 'running' || state === 'paused')
+    .sort((a, b) => Number(b.state === 'running') - Number(a.state === 'running') || a.position - b.position);
+}
+
+/** Jobs that did not become what was asked for, the last one first. */
+export function troubledJobs(jobs: ReadonlyMap<number, Job>): Job[] {
+  return [...jobs.values()]
+    .filter(({ state }) => state === 'failed' || state === 'set-aside')
+    .sort((a, b) => (b.ended ?? 0) - (a.ended ?? 0));
+}
+
+export function runningJob(jobs: ReadonlyMap<number, Job>): Job | undefined {
+  for (const job of jobs.values()) if (job.state === 'running' && job.kind === 'render') return job;
+  return undefined;
+}
+
+/** All pictures, the newest first. */
+export function picturesOf(jobs: ReadonlyMap<number, Job>): Picture[] {
+  const withPictures = [...jobs.values()].filter(({ pictures }) => pictures.length > 0);
+  withPictures.sort((a, b) => (b.ended ?? Infinity) - (a.ended ?? Infinity) || b.id - a.id);
+  return withPictures.flatMap((job) => job.pictures.map((_, index) => pictureOf(job, index)).reverse());
+}
+
+function pictureOf(job: Job, index: number): Picture {
+  const picture = job.pictures[index];
+  if (!picture) throw new RangeError(`job ${job.id} has no picture ${index}`);
+  const { image, path, seed, width, height } = picture;
+  return {
+    id: `${job.id}.${image}`,
+    job: job.id,
+    image,
+    url: resourceUrls.jobPicture(job.id, image),
+    path,
+    seed,
+    width,
+    height,
+    request: job.request,
+  };
+}

@@ -1,0 +1,35 @@
+import { X } from 'lucide-react';
+import { Dialog as Base } from 'radix-ui';
+import type { ReactNode } from 'react';
+import { useView } from '../state/view.ts';
+
+/** A dialog of the window. The backdrop is our own: Radix's puts a style into the page, which its policy forbids. */
+export function Dialog({
+  name,
+  title,
+  children,
+  hideTitle = false,
+}: {
+  name: 'commands' | 'keys';
+  title: string;
+  children: ReactNode;
+  hideTitle?: boolean;
+}) {
+  const open = useView((state) => state.dialog === name);
+  return (
+    <Base.Root open={open} onOpenChange={(next) => useView.setState({ dialog: next ? name : null })}>
+      <Base.Portal>
+        <div className="backdrop" />
+        <Base.Content className={`dialog ${name}`} aria-describedby={undefined}>
+          <Base.Title className={hideTitle ? 'unseen' : 'dialog-title'}>{title}</Base.Title>
+          {children}
+          {!hideTitle && (
+            <Base.Close className="icon-button dialog-close" aria-label="Close">
+              <X size={16} aria-hidden="true" />
+            </Base.Close>
+          )}
+        </Base.Content>
+      </Base.Portal>
+    </Base.Root>
+  );
+}

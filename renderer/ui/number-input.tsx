@@ -1,0 +1,58 @@
+import { useEffect, useState } from 'react';
+
+/** A number that is typed, or stepped with the arrows; what is out of range comes back into it on leaving. */
+export function NumberInput({
+  id,
+  label,
+  value,
+  min,
+  max,
+  step = 1,
+  onChange,
+  className = '',
+}: {
+  id?: string;
+  label: string;
+  value: number;
+  min: number;
+  max: number;
+  step?: number;
+  onChange(value: number): void;
+  className?: string;
+}) {
+  const [typed, setTyped] = useState<string | null>(null);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: what was typed gives way to a value from elsewhere
+  useEffect(() => setTyped(null), [value]);
+  const commit = (text: string) => {
+    setTyped(null);
+    const number = Number(text);
+    if (text.trim() === '' || !Number.isFinite(number)) return;
+    const decimals = (String(step).split('.')[1] ?? '').length;
+    onChange(Number(Math.min(max, Math.max(min, Math.round(number / step) * step)).toFixed(decimals)));
+  };
+  return (
+    <input
+      {...(id && { id })}
+      className={`number ${className}`}
+      inputMode="decimal"
+      role="spinbutton"
+      aria-label={label}
+      aria-valuenow={value}
+      aria-valuemin={min}
+      aria-valuemax={max}
+      value={typed ?? String(value)}
+      onChange={(event) => setTyped(event.target.value)}
+      onFocus={(event) => event.target.select()}
+      onBlur={(event) => typed !== null && commit(event.target.value)}
+      onKeyDown={(event) => {
+        if (event.key === 'Enter' && !event.ctrlKey) commit(event.currentTarget.value);
+        if (event.key === 'Enter' && event.ctrlKey && typed !== null) commit(event.currentTarget.value);
+        if (event.key === 'Escape') setTyped(null);
+        if (event.key !== 'ArrowUp' && event.key !== 'ArrowDown') return;
+        event.preventDefault();
+        const by = (event.key === 'ArrowUp' ? 1 : -1) * step * (event.shiftKey ? 10 : 1);
+        commit(String(value + by));
+      }}
+    />
+  );
+}
