@@ -56,7 +56,8 @@ export async function startStudio(): Promise<Studio> {
       });
       page.on('pageerror', (error) => void complaints.push(String(error)));
       await page.goto(server.url);
-      await page.getByRole('button', { name: /^Draw/ }).first().waitFor();
+      // The model's facts are what comes last.
+      await page.locator('.model-trigger', { hasText: ' px' }).waitFor();
       return page;
     },
     close: async () => {

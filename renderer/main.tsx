@@ -11,9 +11,9 @@ import { tell, tellError } from './state/notices.ts';
 import { followSettings } from './state/view.ts';
 import './styles/index.css';
 import { TransportProvider } from './transport/context.tsx';
-import { HttpTransport } from './transport/http-transport.ts';
+import { openTransport } from './transport/open-transport.ts';
 
-const transport = await HttpTransport.open();
+const transport = await openTransport();
 followSettings(transport);
 followJobs(transport);
 followCanvas(transport);

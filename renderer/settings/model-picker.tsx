@@ -40,13 +40,20 @@ export function ModelPicker() {
           setError(null);
         }}
       >
-        <Popover.Trigger className="model-trigger" aria-label={`Model: ${modelName(model)}`}>
-          <span className="model-name">{modelName(model)}</span>
+        <Popover.Trigger className="model-trigger">
+          <span className="unseen">Model: </span>
+          <span className="model-name">{modelName(model)} </span>
           <span className="model-facts">{current?.facts ? factsLine(current.facts) : ' '}</span>
           <ChevronsUpDown size={15} aria-hidden="true" />
         </Popover.Trigger>
         <Popover.Portal>
-          <Popover.Content className="popover model-popover" align="start" sideOffset={6} collisionPadding={8}>
+          <Popover.Content
+            aria-label="Model"
+            className="popover model-popover"
+            align="start"
+            sideOffset={6}
+            collisionPadding={8}
+          >
             <h2>Model</h2>
             <div className="model-list">
               {known.map((each) => {
@@ -94,6 +101,24 @@ export function ModelPicker() {
                 </button>
               </div>
             </form>
+            {transport.chooseModel && (
+              <div className="model-choose">
+                {(['model', 'folder'] as const).map((what) => (
+                  <button
+                    key={what}
+                    type="button"
+                    className="button quiet"
+                    onClick={async () => {
+                      const chosen = await transport.chooseModel?.(what);
+                      if (chosen) await choose(chosen);
+                    }}
+                  >
+                    <FolderOpen size={15} aria-hidden="true" />
+                    {what === 'model' ? 'Choose a file' : 'Choose a folder'}
+                  </button>
+                ))}
+              </div>
+            )}
             {error && <ErrorCard error={error} onDismiss={() => setError(null)} />}
           </Popover.Content>
         </Popover.Portal>

@@ -10,12 +10,19 @@ export function DeviceLine() {
   const used = provider === 'auto' ? report?.chosen.provider : provider;
   return (
     <Popover.Root>
-      <Popover.Trigger className="device" aria-label="Device">
+      <Popover.Trigger className="device">
+        <span className="unseen">Device: </span>
         <Cpu size={15} aria-hidden="true" />
         {used ? providerNames[used] : error ? 'No device' : 'Looking for devices'}
       </Popover.Trigger>
       <Popover.Portal>
-        <Popover.Content className="popover device-popover" align="end" sideOffset={6} collisionPadding={8}>
+        <Popover.Content
+          aria-label="Device"
+          className="popover device-popover"
+          align="end"
+          sideOffset={6}
+          collisionPadding={8}
+        >
           <h2>Device</h2>
           {error && <ErrorCard error={error} />}
           {report && (

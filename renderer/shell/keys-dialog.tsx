@@ -80,7 +80,6 @@ function Keys() {
                 <button
                   type="button"
                   className="key-button"
-                  aria-label={`${action.label}: ${keysOf(action)[0] ?? 'no key'}. Bind another key`}
                   onClick={() => {
                     setBinding(action.id);
                     setTaken(null);
@@ -88,6 +87,7 @@ function Keys() {
                   onBlur={() => setBinding(null)}
                   onKeyDown={(event) => onKeyDown(event, action)}
                 >
+                  <span className="unseen">Bind another key to {action.label}: </span>
                   {binding === action.id ? (
                     <em>{taken ?? 'Press a key'}</em>
                   ) : keysOf(action)[0] ? (

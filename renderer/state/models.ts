@@ -83,7 +83,10 @@ export async function startModel(transport: Transport): Promise<void> {
     ]);
     const { steps, scheduler, guidance } = draftOf(request);
     const size = facts ? { width: facts.size, height: facts.size } : {};
-    useDraft.setState(({ draft }) => ({ draft: { ...draft, steps, scheduler, guidance, ...size } }));
+    // What was changed meanwhile stays.
+    useDraft.setState(({ draft }) => ({
+      draft: draft.width === undefined ? { ...draft, steps, scheduler, guidance, ...size } : draft,
+    }));
   } catch (thrown) {
     tellError(thrown);
   }

@@ -54,10 +54,6 @@ export class HttpTransport implements Transport {
     return this.#connections.add(listener);
   }
 
-  pathOf(): string {
-    return '';
-  }
-
   async #answer(url: string, init: RequestInit): Promise<unknown> {
     let answer: Answer;
     try {

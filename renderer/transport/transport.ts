@@ -16,8 +16,6 @@ export interface Transport {
   onEvent(listener: (event: ImpastoEvent) => void): () => void;
   onPreview(listener: (preview: JobPreview) => void): () => void;
   onConnection(listener: (connection: Connection) => void): () => void;
-  /** The path on this machine of a dropped file; empty where a browser does not tell. */
-  pathOf(file: File): string;
-  /** Asks for a model with the system's dialog; absent where there is none (a browser). */
-  chooseModel?(): Promise<string | null>;
+  /** Asks for a model with the system's dialog, null: none was chosen; absent where there is none (a browser). */
+  chooseModel?(what: 'folder' | 'model'): Promise<string | null>;
 }
