@@ -81,6 +81,9 @@ describe.skipIf('missing' in found)('first start to first picture', () => {
       const page = await studio.open({ viewport: { width, height } });
       await page.getByRole('img', { name: /^Picture/ }).waitFor();
       await page.keyboard.press('b');
+      // With a mask there are the most controls at once.
+      await page.keyboard.press('Shift+V');
+      await page.getByRole('button', { name: /^Redraw mask/ }).waitFor();
       expect(await overlaps(page), `${width}x${height}`).toEqual([]);
       await page.context().close();
     }
@@ -124,7 +127,12 @@ function overlaps(page: Page): Promise<string[]> {
       '.tools button, .tools .slider, .tool-number',
       '.picture-bar button, .picture-facts',
     );
-    groups.push('.settings-scroll > *', '.draw-footer button, .draw-footer input', '.layers > *', '.thumb');
+    groups.push(
+      '.settings-scroll > *',
+      '.draw-footer button, .draw-footer input, .canvas-panel',
+      '.layers > *',
+      '.thumb',
+    );
     groups.push('.tools, .picture-bar, .running', '.size-numbers > *, .size > .field-label', '.layer > *', '.tab');
     for (const group of groups) {
       const all = visible(group);

@@ -57,7 +57,7 @@ describe.skipIf('missing' in found)('a mask painted by mouse', () => {
     await page.mouse.down();
     await page.mouse.move(middle.x - 10 * zoom, middle.y, { steps: 8 });
     await page.mouse.up();
-    await page.getByRole('button', { name: /^Redraw the mask/ }).waitFor();
+    await page.getByRole('button', { name: /^Redraw mask/ }).waitFor();
 
     const feather = page.getByRole('spinbutton', { name: 'Feather, number' });
     await feather.fill('0');
@@ -97,7 +97,7 @@ describe.skipIf('missing' in found)('a mask painted by mouse', () => {
   });
 
   it('can be taken back, stroke by stroke, inverted and cleared', async () => {
-    const redraw = page.getByRole('button', { name: /^Redraw the mask/ });
+    const redraw = page.getByRole('button', { name: /^Redraw mask/ });
     await page.keyboard.press('Shift+Backspace');
     await expect.poll(() => redraw.count()).toBe(0);
     await page.keyboard.press('Control+z');

@@ -20,7 +20,6 @@ export function CanvasPanel() {
   return (
     <main className="canvas-panel" aria-label="Canvas">
       <div className="canvas-stage">
-        {/* biome-ignore lint/a11y/useSemanticElements: a canvas that is painted on, not a picture file */}
         <div
           ref={container}
           className="stage"

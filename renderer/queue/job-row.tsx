@@ -63,7 +63,6 @@ export function WaitingJob({
   const running = job.state === 'running';
   const held = job.state === 'paused';
   return (
-    // biome-ignore lint/a11y/noNoninteractiveElementInteractions: a row is dragged; its buttons and keys do the same
     <li
       className="job"
       data-state={job.state}
@@ -129,7 +128,7 @@ export function TroubledJob({ job }: { job: Job }) {
     <li className="job" data-state={job.state}>
       <div className="job-text">
         <p className="job-title">{titleOf(job)}</p>
-        {job.note && <p className="job-note">{job.note}</p>}
+        {job.note && !job.error && <p className="job-note">{job.note}</p>}
       </div>
       <div className="job-buttons">
         <JobButton label="Try again" route="queue.retry" input={{ ids: [job.id] }}>

@@ -10,7 +10,7 @@ import { ErrorCard } from '../ui/error-card.tsx';
 import { Keycap } from '../ui/keycap.tsx';
 import { NumberInput } from '../ui/number-input.tsx';
 
-const labels = { no: 'Draw', picture: 'Draw from picture', mask: 'Redraw the mask' } as const;
+const labels = { no: 'Draw', picture: 'Draw from it', mask: 'Redraw mask' } as const;
 
 /** Always in view: the button that all the rest is for. */
 export function DrawFooter() {

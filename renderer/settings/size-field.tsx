@@ -1,4 +1,5 @@
 import { ArrowLeftRight } from 'lucide-react';
+import { useCanvas } from '../canvas/canvas-state.ts';
 import { edit, useDraft } from '../state/draft.ts';
 import { useModels } from '../state/models.ts';
 import { ActionButton } from '../ui/action-button.tsx';
@@ -9,12 +10,16 @@ import { shapeOf, shapes, sizeOf } from './size.ts';
 export function SizeField() {
   const { model, width, height } = useDraft((state) => state.draft);
   const trained = useModels((state) => state.facts.get(model)?.facts?.size) ?? 512;
+  const masked = useCanvas(({ shown, masked }) => shown !== null && masked);
   const across = width ?? trained;
   const down = height ?? trained;
   const shape = shapeOf(across, down, trained);
   return (
     <div className="size">
-      <span className="field-label">Size</span>
+      <span className="field-label">
+        Size
+        {masked && <span className="field-note">the picture's, for a mask</span>}
+      </span>
       <div className="size-numbers">
         <NumberInput
           label="Width"

@@ -49,14 +49,12 @@ useDraft.subscribe((state) => {
  */
 export function edit(label: string, change: Partial<Draft>, key: string = Object.keys(change).join()): void {
   const before = useDraft.getState().draft;
-  const after = { ...before, ...change };
-  useDraft.setState({ draft: after });
-  record({
-    label,
-    key,
-    undo: () => useDraft.setState({ draft: before }),
-    redo: () => useDraft.setState({ draft: after }),
-  });
+  // Only these fields: a seed that was drawn with meanwhile stays.
+  const fields = Object.keys(change) as (keyof Draft)[];
+  const former = Object.fromEntries(fields.map((field) => [field, before[field]])) as Partial<Draft>;
+  const put = (fields: Partial<Draft>) => useDraft.setState(({ draft }) => ({ draft: { ...draft, ...fields } }));
+  put(change);
+  record({ label, key, undo: () => put(former), redo: () => put(change) });
 }
 
 export function editScheduler(change: Partial<Draft['scheduler']>): void {
