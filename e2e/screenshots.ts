@@ -23,7 +23,7 @@ async function shoot(page: Page, name: string): Promise<void> {
   await page.waitForTimeout(400);
   const png = await page.screenshot();
   await sharp(png)
-    .png({ palette: true, quality: 80, effort: 8 })
+    .png({ palette: true, quality: 100, effort: 8 })
     .toFile(resolve(folder, `${name}.png`));
   console.log(`${name}.png`);
 }

@@ -18,7 +18,7 @@ export function SizeField() {
     <div className="size">
       <span className="field-label">
         Size
-        {masked && <span className="field-note">the picture's, for a mask</span>}
+        {masked && <span className="field-note">as the picture</span>}
       </span>
       <div className="size-numbers">
         <NumberInput
