@@ -7,6 +7,7 @@ import { Choice } from '../ui/choice.tsx';
 import { NumberInput } from '../ui/number-input.tsx';
 import { SliderRow } from '../ui/slider-row.tsx';
 import { Tip } from '../ui/tip.tsx';
+import { AdapterRack } from './adapter-rack.tsx';
 import { DrawFooter } from './draw-footer.tsx';
 import { ModelPicker } from './model-picker.tsx';
 import { PromptField } from './prompt-field.tsx';
@@ -74,6 +75,7 @@ export function SettingsPanel() {
           short
           onChange={(negativePrompt) => edit('Negative prompt', { negativePrompt })}
         />
+        <AdapterRack />
         <SizeField />
         <div className="seed-row">
           <label className="field-label" htmlFor="seed">

@@ -1,6 +1,6 @@
 import { create } from 'zustand';
 import type { ErrorRecord } from '../../contract/errors.ts';
-import { asImpastoError } from '../../contract/errors.ts';
+import { asImpastoError, ImpastoError } from '../../contract/errors.ts';
 import type { RouteOutput } from '../../contract/routes.ts';
 import type { Transport } from '../transport/transport.ts';
 import { type Draft, draftOf, edit, useDraft } from './draft.ts';
@@ -56,7 +56,7 @@ export async function inspect(transport: Transport, model: string): Promise<Know
 export async function chooseModel(transport: Transport, model: string): Promise<void> {
   const { request } = await transport.call('models.preset', { model });
   const { facts, error } = await inspect(transport, model);
-  if (error) throw error;
+  if (error) throw ImpastoError.fromRecord(error);
   const known = [model, ...useModels.getState().known.filter((other) => other !== model && other !== 'demo')];
   const paths = known.filter((path) => path !== 'demo').slice(0, 12);
   useModels.setState({ known: [...paths, 'demo'] });

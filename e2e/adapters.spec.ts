@@ -1,0 +1,65 @@
+import { resolve } from 'node:path';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Job, JobList } from '../contract/queue.ts';
+import { findChromium, type Studio, startStudio } from './studio.ts';
+
+const found = findChromium();
+if ('missing' in found) console.warn(`The window's specs are skipped: ${found.missing}.`);
+
+const fixtures = resolve(import.meta.dirname, '../fixtures');
+
+describe.skipIf('missing' in found)('the rack of adapters', () => {
+  let studio: Studio;
+  let page: Page;
+  beforeAll(async () => {
+    studio = await startStudio();
+    page = await studio.open();
+  });
+  afterAll(() => studio?.close());
+
+  const add = async (path: string) => {
+    if ((await page.getByLabel('Path of a LoRA file').count()) === 0) {
+      await page.getByRole('button', { name: 'Add', exact: true }).click();
+    }
+    await page.getByLabel('Path of a LoRA file').fill(path);
+    await page.keyboard.press('Enter');
+  };
+  const latest = async (): Promise<Job | undefined> => {
+    const answer = await studio.backend.call('queue.list', { states: ['done'], order: 'newest' });
+    return answer.ok ? (answer.output as JobList).jobs[0] : undefined;
+  };
+
+  it('refuses in words what is no adapter', async () => {
+    await add(resolve(fixtures, 'small/models/sd1.safetensors'));
+    const alert = page.getByRole('region', { name: 'Adapters' }).getByRole('alert');
+    await alert.waitFor();
+    expect(await alert.textContent()).toMatch(/ADAPTER_INVALID|NOT_|UNKNOWN|IS_/);
+    await alert.getByRole('button', { name: 'Dismiss' }).click();
+  });
+
+  it('draws with what is on it, at its strength', async () => {
+    const path = resolve(fixtures, 'adapters/kohya.safetensors');
+    await add(path);
+    const strength = page
+      .getByRole('region', { name: 'Adapters' })
+      .getByRole('spinbutton', { name: 'Strength, number' });
+    await strength.fill('0.6');
+    await strength.press('Control+Enter');
+    await expect
+      .poll(async () => (await latest())?.request.adapters, { timeout: 60_000 })
+      .toMatchObject([{ path, strength: 0.6 }]);
+  });
+
+  it('is undone like everything else', async () => {
+    await page.getByRole('button', { name: /^Take off/ }).click();
+    await expect.poll(() => page.locator('.adapter').count()).toBe(0);
+    await page.keyboard.press('Control+z');
+    await page.locator('.adapter').waitFor();
+  });
+
+  it('has given the page and its policy nothing to complain of', () => {
+    // The refusal above is told by the browser as well.
+    expect(studio.complaints.filter((line) => !/40[04]|422/.test(line))).toEqual([]);
+  });
+});
