@@ -170,9 +170,19 @@ function Triggers({ words }: { words: readonly string[] }) {
   );
 }
 
+const algorithms: Record<AdapterFacts['algorithm'], string> = {
+  lora: 'LoRA',
+  locon: 'LoCon',
+  loha: 'LoHa',
+  lokr: 'LoKr',
+  dora: 'DoRA',
+  full: 'full difference',
+  mixed: 'mixed',
+};
+
 function factsLine({ base, algorithm, ranks, layers, bytes }: AdapterFacts): string {
   const count = layers.unet + layers.textEncoder + layers.textEncoder2 + layers.unknown;
   const rank = ranks[0] ? `rank ${ranks[0].value}, ` : '';
   const size = bytes >= 2 ** 20 ? `${(bytes / 2 ** 20).toFixed(0)} MB` : `${Math.ceil(bytes / 1024)} kB`;
-  return `${base ? `${base}, ` : ''}${algorithm}, ${rank}${count} layers, ${size}`;
+  return `${base ? `${base}, ` : ''}${algorithms[algorithm]}, ${rank}${count} layers, ${size}`;
 }

@@ -38,7 +38,7 @@ export function DrawFooter() {
           <button
             type="button"
             className="icon-button"
-            aria-label="Fewer"
+            aria-label="Fewer pictures"
             onClick={() => edit('Batch', { batch: Math.max(1, batch - 1) })}
           >
             <Minus size={14} aria-hidden="true" />
@@ -53,7 +53,7 @@ export function DrawFooter() {
           <button
             type="button"
             className="icon-button"
-            aria-label="More"
+            aria-label="More pictures"
             onClick={() => edit('Batch', { batch: Math.min(1024, batch + 1) })}
           >
             <Plus size={14} aria-hidden="true" />
