@@ -15,6 +15,11 @@ describe.skipIf('missing' in found)('the rack of adapters', () => {
   beforeAll(async () => {
     studio = await startStudio();
     page = await studio.open();
+    // The adapter below was made for this one.
+    await page.getByRole('button', { name: /^Model:/ }).click();
+    await page.getByLabel('Open a model file or folder').fill(resolve(fixtures, 'small/models/sd1.safetensors'));
+    await page.keyboard.press('Enter');
+    await page.getByRole('button', { name: /^Model: sd1/ }).waitFor();
   });
   afterAll(() => studio?.close());
 

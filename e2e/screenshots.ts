@@ -12,11 +12,12 @@ const folder = resolve(import.meta.dirname, '../docs/screenshots');
 mkdirSync(folder, { recursive: true });
 
 const prompts = [
-  'a red lighthouse on a cliff above a calm sea',
-  'still life with pears, oil painting',
-  'a fox in snow',
-  'portrait of an old sailor, charcoal',
-  'a city at night in the rain',
+  'a red house by the sea, soft watercolour',
+  'a yellow star above a blue boat at sunset, flat poster',
+  'a small orange fish, paper cut',
+  'a green tree on the grass, ink outline',
+  'a white moon in the night sky, soft watercolour',
+  'a pink flower to the left of a white cup, flat poster',
 ];
 
 async function shoot(page: Page, name: string): Promise<void> {
@@ -44,9 +45,10 @@ async function paint(page: Page): Promise<void> {
 const studio = await startStudio();
 try {
   const first = await studio.open({ colorScheme: 'dark' });
+  await first.locator('.device', { hasText: /CPU|GPU|ML|NVIDIA/ }).waitFor();
   await shoot(first, 'first-start-dark');
   await first.context().close();
-  const requests = prompts.map((prompt, index) => ({ prompt, seed: 11 + index, width: 256, height: 256 }));
+  const requests = prompts.map((prompt, index) => ({ prompt, seed: 11 + index }));
   await studio.backend.call('queue.add', { requests });
   for (const colorScheme of ['dark', 'light'] as const) {
     const page = await studio.open({ colorScheme });
@@ -57,7 +59,7 @@ try {
     await page.getByText('steps').last().waitFor();
     await page
       .getByLabel('Prompt', { exact: true })
-      .fill('still life with (ripe pears:1.2) on linen, oil BREAK morning {light|mist}');
+      .fill('a (yellow star:1.2) above a boat at sunset, {flat poster|ink outline}');
     await page.getByLabel('Prompt', { exact: true }).blur();
     await paint(page);
     await shoot(page, `mask-${colorScheme}`);
@@ -67,14 +69,14 @@ try {
     await page.keyboard.press('Shift+Backspace');
     await page.keyboard.press('q');
     await page.getByRole('button', { name: 'Pause', exact: true }).click();
-    const more = prompts.map((prompt, seed) => ({ prompt, seed, width: 512, height: 512 }));
+    const more = prompts.map((prompt, seed) => ({ prompt, seed, steps: 60 }));
     await studio.backend.call('queue.add', {
       requests: [{ model: '/models/lost.safetensors', prompt: 'a lost model' }, ...more],
     });
     await page.getByRole('button', { name: 'Resume', exact: true }).first().click();
     await page.keyboard.press('v');
     await page.keyboard.press('Control+Shift+Enter');
-    await page.locator('.running', { hasText: /step ([5-9]|1\d) of/ }).waitFor({ timeout: 300_000 });
+    await page.locator('.running', { hasText: /step ([4-9]|[1-5]\d) of/ }).waitFor({ timeout: 300_000 });
     await shoot(page, `queue-${colorScheme}`);
     await page.keyboard.press('Shift+?');
     await shoot(page, `keys-${colorScheme}`);

@@ -98,8 +98,8 @@ export class CanvasStage {
 
   #scaled(): void {
     const zoom = this.#stage.scaleX();
-    // Enlarged, the pixels themselves are of interest.
-    this.#pictures.imageSmoothingEnabled(zoom < 3);
+    // Enlarged far, the pixels themselves are of interest.
+    this.#pictures.imageSmoothingEnabled(zoom < 8);
     this.#soften();
     this.#stage.batchDraw();
     useCanvas.setState({ zoom });

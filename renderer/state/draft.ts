@@ -11,7 +11,8 @@ interface DraftState {
   seedLocked: boolean;
 }
 
-const firstPrompt = 'a red lighthouse on a cliff above a calm sea, evening light, oil painting, thick brush strokes';
+// In the words that the built-in model knows.
+const firstPrompt = 'a red house by the sea, soft watercolour';
 
 export function draftOf(request: RenderRequest): Draft {
   const { version: _v, init: _i, mask: _m, outpaint: _o, provider: _p, ...draft } = request;
