@@ -17,7 +17,7 @@ describe.skipIf('missing' in found)('the rack of adapters', () => {
     page = await studio.open();
     // The adapter below was made for this one.
     await page.getByRole('button', { name: /^Model:/ }).click();
-    await page.getByLabel('Open a model file or folder').fill(resolve(fixtures, 'small/models/sd1.safetensors'));
+    await page.getByLabel('Open a model file or folder').fill(resolve(fixtures, 'small/models/sd1'));
     await page.keyboard.press('Enter');
     await page.getByRole('button', { name: /^Model: sd1/ }).waitFor();
   });
@@ -31,8 +31,10 @@ describe.skipIf('missing' in found)('the rack of adapters', () => {
     await page.keyboard.press('Enter');
   };
   const latest = async (): Promise<Job | undefined> => {
-    const answer = await studio.backend.call('queue.list', { states: ['done'], order: 'newest' });
-    return answer.ok ? (answer.output as JobList).jobs[0] : undefined;
+    const answer = await studio.backend.call('queue.list', { states: ['done', 'failed'], order: 'newest' });
+    const job = answer.ok ? (answer.output as JobList).jobs[0] : undefined;
+    if (job?.error) throw new Error(job.error.message);
+    return job;
   };
 
   it('refuses in words what is no adapter', async () => {
@@ -52,7 +54,7 @@ describe.skipIf('missing' in found)('the rack of adapters', () => {
     await strength.fill('0.6');
     await strength.press('Control+Enter');
     await expect
-      .poll(async () => (await latest())?.request.adapters, { timeout: 60_000 })
+      .poll(async () => (await latest())?.request.adapters, { timeout: 20_000 })
       .toMatchObject([{ path, strength: 0.6 }]);
   });
 
