@@ -8,6 +8,7 @@ import type { RenderRequestInput } from '../../contract/request.ts';
 import { readSafetensorsHeader, readTensor } from '../../models/weights/safetensors.ts';
 import { type TensorToWrite, writeSafetensors } from '../../models/weights/write-safetensors.ts';
 import { Engine } from './engine.ts';
+import { ClipTokenizer } from './text/clip-tokenizer.ts';
 
 const models = resolve(import.meta.dirname, '../../fixtures/small/models');
 const sd1 = join(models, 'sd1');
@@ -102,6 +103,29 @@ describe('drawing', () => {
     let squares = 0;
     for (let index = 0; index < a.length; index++) squares += ((a[index] as number) - (b[index] as number)) ** 2;
     expect(10 * Math.log10(a.length / squares)).toBeGreaterThan(20);
+  });
+
+  it('draws a textual inversion as the word whose vectors it holds', async () => {
+    const header = await readSafetensorsHeader(join(sd1, 'text_encoder/model.safetensors'));
+    const name = [...header.tensors.keys()].find((key) => key.endsWith('token_embedding.weight')) ?? '';
+    const ref = header.tensors.get(name);
+    if (!ref) throw new Error('the fixture has no token embedding');
+    const table = await readTensor(ref);
+    const width = ref.shape[1] as number;
+    const ids = ClipTokenizer.fromFolder(join(sd1, 'tokenizer')).encode('star');
+    const vectors = Float32Array.from(ids.flatMap((id) => [...table.subarray(id * width, (id + 1) * width)]));
+    const path = join(folder, 'learned.safetensors');
+    await writeSafetensors(path, {
+      emb_params: { dtype: 'F32', shape: [ids.length, width], data: new Uint8Array(vectors.buffer) },
+    });
+    const learned = { ...base, prompt: 'a red learnedword', embeddings: [{ token: 'learnedword', path }] };
+    const [word, embedding, neither] = [
+      await engine.render(base),
+      await engine.render(learned),
+      await engine.render({ ...learned, embeddings: [] }),
+    ].map((result) => result.images[0]?.pixels);
+    expect(embedding).toEqual(word);
+    expect(neither).not.toEqual(word);
   });
 
   it('says that a negative prompt has no effect where guidance is off', async () => {
