@@ -242,7 +242,11 @@ export class Engine {
         : (await this.#providerReports()).find((candidate) => candidate.provider === provider);
     return {
       provider,
-      author: { attention: report?.findings?.fusedAttention ? 'fused' : 'plain', compute: 'float' },
+      author: {
+        attention: report?.findings?.fusedAttention ? 'fused' : 'plain',
+        compute: 'float',
+        noHalf: report?.findings?.float16 === false,
+      },
       batchRows: provider !== 'cpu',
     };
   }

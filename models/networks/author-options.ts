@@ -5,4 +5,6 @@ import type { ComputeType } from '../onnx/builder.ts';
 export interface AuthorOptions {
   attention: AttentionKind;
   compute: ComputeType;
+  /** The device has no half precision: a half-precision table of embeddings is cast before the lookup, not after. */
+  noHalf?: boolean;
 }

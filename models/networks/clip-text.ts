@@ -41,7 +41,7 @@ export function authorClipText(config: TextEncoderConfig, weights: WeightMap, op
   g.module('text_model', () => {
     let hidden = g.module('embeddings', () => {
       // The table is cast after the lookup: 77 rows instead of 49408.
-      const table = g.module('token_embedding', () => g.storedWeight('weight'));
+      const table = g.module('token_embedding', () => (options.noHalf ? g.weight('weight') : g.storedWeight('weight')));
       let tokens = cast(gather(table, ids), g.compute);
       if (options.embeddingOverrides) {
         const override = cast(g.input('override', 'float', ['batch', length, config.hiddenSize]), g.compute);
