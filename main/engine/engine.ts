@@ -33,6 +33,8 @@ export interface EngineOptions {
   provider?: ProviderName | 'auto';
   /** Bytes that sessions may hold; omitted: what the machine has free, less a reserve. */
   memoryBudget?: number;
+  /** Threads of a run on the CPU; omitted: one a physical core. */
+  threads?: number;
 }
 
 /** Opened models kept: headers and tokenizers only, a few MB each. */
@@ -55,7 +57,11 @@ export class Engine {
   private constructor(options: EngineOptions) {
     this.#options = options;
     const budget = options.memoryBudget ?? memoryBudget(systemMemory().available);
-    this.#cache = new SessionCache({ budget, onWarning: (warning) => this.#warn(warning) });
+    this.#cache = new SessionCache({
+      budget,
+      ...(options.threads === undefined ? {} : { threads: options.threads }),
+      onWarning: (warning) => this.#warn(warning),
+    });
   }
 
   static async create(options: EngineOptions = {}): Promise<Engine> {
