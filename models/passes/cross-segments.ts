@@ -18,8 +18,8 @@ export type SegmentMixing = 'output' | 'weights';
 export interface CrossSegments {
   mixing: SegmentMixing;
   /**
-   * By level: the input of weights, [1, segments, places, 1]. Over the segments they sum to 1. An attention bias that is
-   * added after this pass is [rows * segments, 1, places, tokens of one] where `mixing` is `output`, and so are maps; else
+   * By level: the input of weights, [1, segments, places, 1]. Over the segments they sum to 1. An attention bias that was
+   * added before this pass is [rows * segments, 1, places, tokens of one] where `mixing` is `output`, and so are maps; else
    * they hold all tokens of a row, each segment's weights summing to 1.
    */
   weights: Map<string, string>;

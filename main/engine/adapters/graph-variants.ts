@@ -99,9 +99,9 @@ export function unetPass(variant: UNetVariant, config: Pick<UNetConfig, 'blockOu
     // Places become a quarter a level.
     const queryRuns = (level: string) => Math.ceil(selfRuns / 4 ** Number(level.slice('level'.length)));
     const branches = addSideBranches(graph, modules, 'sample');
-    // Segments before biases, which act within them, and both before maps, which show what comes of them.
-    const segments = variant.segments ? addCrossSegments(graph, levelOf) : null;
+    // Biases before segments, whose softmax is over what is biased, and both before maps, which show what comes of them.
     const crossBias = cross ? addAttentionBias(graph, { place: 'cross', levelOf }) : new Map();
+    const segments = variant.segments ? addCrossSegments(graph, levelOf) : null;
     const selfBias = selfRuns > 0 ? addAttentionBias(graph, { place: 'self', levelOf, queryRuns }) : new Map();
     if (variant.injections) addInjections(graph, { sites: contentSites(graph), from: 'first-row' });
     let maps: string | null = null;

@@ -35,12 +35,15 @@ import { invert, latentAt, loadStyle, type StyleSetup, stylePredictor } from './
 import type { NamedEmbedding } from './text-conditioning.ts';
 import { replayable, TrajectoryRecorder } from './trajectory.ts';
 
-export interface RenderHooks {
+export interface PictureHooks {
   onProgress?: (progress: ProgressEvent) => void;
   onPreview?: (preview: PreviewEvent) => void;
   /** A preview each so many UNet calls; 0 or omitted: none. */
   previewEvery?: number;
-  onImage?: (image: RenderedImage, index: number) => void | Promise<void>;
+  /** Every finished picture, with what it took so far. */
+  onImage?: (image: RenderedImage, index: number, spent: Spent) => void | Promise<void>;
+  /** False: pictures go to `onImage` only. */
+  keepImages?: boolean;
   onWarning?: (warning: EngineWarning) => void;
   signal?: AbortSignal;
   /** When to save half-drawn pictures; omitted: never. */
@@ -63,7 +66,8 @@ export interface RenderContext {
   warn: (warning: EngineWarning) => void;
 }
 
-export type Rendered = Pick<RenderResult, 'images' | 'unetRows' | 'timings'>;
+export type Spent = Pick<RenderResult, 'unetRows' | 'timings'>;
+export type Rendered = Spent & Pick<RenderResult, 'images'>;
 
 /** Latent cells a side of a VAE tile and shared between neighbours: 512 and 128 pixels at factor 8. */
 export const vaeTile = { tile: 64, overlap: 16 };
@@ -72,7 +76,7 @@ export const vaeTile = { tile: 64, overlap: 16 };
 export async function renderPictures(
   request: SizedRequest,
   context: RenderContext,
-  hooks: RenderHooks,
+  hooks: PictureHooks,
 ): Promise<Rendered> {
   const { model, warn } = context;
   const clock = new StageClock(model, request.batch, hooks);
@@ -106,10 +110,10 @@ export async function renderPictures(
   const images: RenderedImage[] = [];
   for (let index = 0; index < request.batch; index++) {
     const image = await renderOne(request, index, picture, hooks);
-    images.push(image);
-    await hooks.onImage?.(image, index);
+    if (hooks.keepImages !== false) images.push(image);
+    await hooks.onImage?.(image, index, { unetRows: clock.rows, timings: clock.sum() });
   }
-  return { images, unetRows: clock.rows, timings: clock.finish() };
+  return { images, unetRows: clock.rows, timings: clock.sum() };
 }
 
 interface PictureContext extends RenderContext {
@@ -128,7 +132,7 @@ async function renderOne(
   request: SizedRequest,
   index: number,
   context: PictureContext,
-  hooks: RenderHooks,
+  hooks: PictureHooks,
 ): Promise<RenderedImage> {
   const { model, shape, composition, init, clock } = context;
   const seed = request.seed + index;
@@ -423,7 +427,7 @@ function finish(
 class StageClock {
   readonly #model: LoadedModel;
   readonly #images: number;
-  readonly #hooks: RenderHooks;
+  readonly #hooks: PictureHooks;
   readonly #began = performance.now();
   readonly #rowsBefore: number;
   readonly #timings: Partial<Record<Stage, number>> = {};
@@ -432,7 +436,7 @@ class StageClock {
   #image = 0;
   #steps = 1;
 
-  constructor(model: LoadedModel, images: number, hooks: RenderHooks) {
+  constructor(model: LoadedModel, images: number, hooks: PictureHooks) {
     this.#model = model;
     this.#images = images;
     this.#hooks = hooks;
@@ -467,9 +471,10 @@ class StageClock {
     }
   }
 
-  finish(): Partial<Record<Stage, number>> {
+  /** Milliseconds by stage until now. */
+  sum(): Partial<Record<Stage, number>> {
     this.#close();
-    return this.#timings;
+    return { ...this.#timings };
   }
 
   #close(): void {
