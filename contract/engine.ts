@@ -12,6 +12,8 @@ export interface EngineSettings {
   provider?: ProviderName | 'auto';
   /** Bytes that the engine may hold; omitted: most of what is available. */
   memoryBudget?: number;
+  /** Threads of a run on the CPU; omitted: one a physical core. Several engines at once are faster with few each. */
+  threads?: number;
 }
 
 export interface ProviderChoice {

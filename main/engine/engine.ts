@@ -13,6 +13,7 @@ import { parseRequest } from '../../contract/parse.ts';
 import type { ProviderName, RenderRequest, RenderRequestInput } from '../../contract/request.ts';
 import type { Checkpoint } from '../../models/checkpoint/checkpoint.ts';
 import { openCheckpoint, openVae } from '../../models/checkpoint/open.ts';
+import { padConvChannels } from '../../models/passes/conv-channels.ts';
 import { compositionBytes } from './adapters/composition-memory.ts';
 import { ModelAdapters } from './adapters/model-adapters.ts';
 import { builtinModel } from './model/builtin-model.ts';
@@ -44,6 +45,8 @@ export interface EngineOptions {
   provider?: ProviderName | 'auto';
   /** Bytes that sessions may hold; omitted: what the machine has free, less a reserve. */
   memoryBudget?: number;
+  /** Threads of a run on the CPU; omitted: one a physical core. */
+  threads?: number;
 }
 
 /** Opened models kept: headers and tokenizers only, a few MB each. */
@@ -66,7 +69,11 @@ export class Engine {
   private constructor(options: EngineOptions) {
     this.#options = options;
     const budget = options.memoryBudget ?? memoryBudget(systemMemory().available);
-    this.#cache = new SessionCache({ budget, onWarning: (warning) => this.#warn(warning) });
+    this.#cache = new SessionCache({
+      budget,
+      ...(options.threads === undefined ? {} : { threads: options.threads }),
+      onWarning: (warning) => this.#warn(warning),
+    });
   }
 
   static async create(options: EngineOptions = {}): Promise<Engine> {
@@ -264,6 +271,7 @@ export class Engine {
         compute: 'float',
         noHalf: report?.findings?.float16 === false,
       },
+      mend: provider === 'webgpu' ? padConvChannels : null,
       batchRows: provider !== 'cpu',
     };
   }
