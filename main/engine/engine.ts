@@ -13,6 +13,7 @@ import { parseRequest } from '../../contract/parse.ts';
 import type { ProviderName, RenderRequest, RenderRequestInput } from '../../contract/request.ts';
 import type { Checkpoint } from '../../models/checkpoint/checkpoint.ts';
 import { openCheckpoint, openVae } from '../../models/checkpoint/open.ts';
+import { padConvChannels } from '../../models/passes/conv-channels.ts';
 import { compositionBytes } from './adapters/composition-memory.ts';
 import { ModelAdapters } from './adapters/model-adapters.ts';
 import { builtinModel } from './model/builtin-model.ts';
@@ -284,6 +285,7 @@ export class Engine {
         compute: 'float',
         noHalf: report?.findings?.float16 === false,
       },
+      mend: provider === 'webgpu' ? padConvChannels : null,
       batchRows: provider !== 'cpu',
     };
   }

@@ -13,7 +13,7 @@ import type { WeightMap } from '../../../models/weights/weight-map.ts';
 import type { Component, SessionCache } from '../runtime/session-cache.ts';
 import { ClipTokenizer } from '../text/clip-tokenizer.ts';
 import { importedFinalNorm } from './imported-norm.ts';
-import { type GraphPass, type NetworkSessions, networkSessions } from './network-sessions.ts';
+import { type GraphMend, type GraphPass, type NetworkSessions, networkSessions } from './network-sessions.ts';
 import { TextNetwork } from './text-network.ts';
 import { UNetNetwork } from './unet-network.ts';
 import { VaeNetwork } from './vae-network.ts';
@@ -22,6 +22,8 @@ import { VaeNetwork } from './vae-network.ts';
 export interface Placement {
   provider: ProviderName;
   author: AuthorOptions;
+  /** What the provider needs changed in every graph, authored or imported; null: nothing. */
+  mend: GraphMend | null;
   /** All guidance rows in one call. */
   batchRows: boolean;
 }
@@ -96,7 +98,7 @@ type OpenSessions = <C>(
 ) => Promise<NetworkSessions>;
 
 function sessionsOf(cache: SessionCache, placement: Placement): OpenSessions {
-  const { provider, author: options } = placement;
+  const { provider, author: options, mend } = placement;
   return (component, form, part, author) =>
     networkSessions(
       cache,
@@ -106,6 +108,7 @@ function sessionsOf(cache: SessionCache, placement: Placement): OpenSessions {
         files: partFiles(part),
         bytes: partBytes(part),
         author: (config, weights) => author(config, weights, options),
+        mend,
       },
     );
 }
