@@ -11,13 +11,14 @@ import {
   type QueueState,
   queueInputs,
 } from '../../contract/queue.ts';
+import type { Database } from '../database/database.ts';
 import { expandBatch } from './batch/expand.ts';
-import { Database } from './database/database.ts';
 import { Checkpoints } from './jobs/checkpoints.ts';
 import { JobStore, type NewJob } from './jobs/job-store.ts';
 import { Leases } from './jobs/leases.ts';
 import { Pictures } from './jobs/pictures.ts';
 import { Recovery } from './jobs/recovery.ts';
+import { openQueueDatabase } from './queue-database.ts';
 
 export interface QueueOptions {
   /** The database file. */
@@ -52,7 +53,7 @@ export class Queue {
    * @throws ImpastoError `DATABASE_NEWER`, `FILE_UNREADABLE`, `DATABASE_BUSY`, `DISK_FULL`, `WRITE_FAILED`
    */
   constructor({ path, now = Date.now }: QueueOptions) {
-    this.#database = new Database(path);
+    this.#database = openQueueDatabase(path);
     this.store = new JobStore(this.#database, now);
     this.leases = new Leases(this.#database, this.store, now);
     this.pictures = new Pictures(this.#database, this.leases);

@@ -2,58 +2,37 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, it } from 'vitest';
-import { JobStore } from '../jobs/job-store.ts';
-import { migrations } from '../migrations/index.ts';
-import { addPrompts, openQueue, output, request, temporaryFolder } from '../test-support.ts';
-import { Database } from './database.ts';
-import { type Migration, migrate, schemaVersion } from './migrate.ts';
-import { openDatabase } from './open-database.ts';
+import { schemaVersion } from '../database/migrate.ts';
+import { openDatabase } from '../database/open-database.ts';
+import { JobStore } from './jobs/job-store.ts';
+import { openQueueDatabase, queueKind } from './queue-database.ts';
+import { addPrompts, openQueue, output, request, temporaryFolder } from './test-support.ts';
 
-const first: Migration = { version: 1, name: 'a', sql: 'CREATE TABLE a (x INTEGER) STRICT; INSERT INTO a VALUES (1);' };
-const second: Migration = { version: 2, name: 'b', sql: 'ALTER TABLE a ADD COLUMN y TEXT; UPDATE a SET y = x;' };
-
-describe('the database', () => {
-  it('is made with its folder, durable, strict and with foreign keys', () => {
+// What holds for every database of Impasto's is in `main/database/open-database.test.ts`.
+describe("the queue's database", () => {
+  it('is made with its folder, durable, strict, with foreign keys and named as a queue', () => {
     const path = join(temporaryFolder(), 'deep', 'queue.sqlite');
-    const { database, damaged } = openDatabase(path);
+    const { database, damaged } = openDatabase(path, queueKind);
     const pragma = (name: string) => Object.values(database.prepare(`PRAGMA ${name}`).get() ?? {})[0];
     expect(damaged).toBeNull();
     expect([pragma('journal_mode'), pragma('synchronous'), pragma('foreign_keys')]).toEqual(['wal', 2, 1]);
-    expect(schemaVersion(database)).toBe(migrations.length);
+    expect(Buffer.from(Number(pragma('application_id')).toString(16), 'hex').toString()).toBe('IMPQ');
+    expect(schemaVersion(database)).toBe(queueKind.migrations.length);
     const tables = database.prepare("SELECT name, strict FROM pragma_table_list WHERE schema = 'main'").all();
     expect(tables.filter(({ name, strict }) => !String(name).startsWith('sqlite_') && strict !== 1)).toEqual([]);
     database.close();
   });
 
-  it('is brought up from every older schema with what is in it', () => {
-    const path = join(temporaryFolder(), 'queue.sqlite');
-    openDatabase(path, [first]).database.close();
-    const { database } = openDatabase(path, [first, second]);
-    expect(database.prepare('SELECT * FROM a').all()).toEqual([{ x: 1, y: '1' }]);
-    expect(schemaVersion(database)).toBe(2);
-    database.close();
-  });
-
-  it('is left at the schema that it had where a migration fails', () => {
-    const path = join(temporaryFolder(), 'queue.sqlite');
-    openDatabase(path, [first]).database.close();
-    const broken: Migration = { version: 2, name: 'broken', sql: 'CREATE TABLE b (x INTEGER); CREATE TABLE a (x);' };
-    expect(() => openDatabase(path, [first, broken])).toThrow('already exists');
-    const database = new DatabaseSync(path);
-    expect(schemaVersion(database)).toBe(1);
-    expect(database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all()).toEqual([{ name: 'a' }]);
-    database.close();
-  });
-
-  it('refuses migrations that are not numbered one after the other', () => {
-    expect(() => migrate(new DatabaseSync(':memory:'), [second], ':memory:')).toThrow('migration 2 is not number 1');
-  });
-
   it('of a newer Impasto is refused and untouched', () => {
     const path = join(temporaryFolder(), 'queue.sqlite');
-    openDatabase(path, [first, second]).database.close();
+    const newer = {
+      version: queueKind.migrations.length + 1,
+      name: 'newer',
+      sql: 'CREATE TABLE newer (x INTEGER) STRICT;',
+    };
+    openDatabase(path, { ...queueKind, migrations: [...queueKind.migrations, newer] }).database.close();
     const before = readFileSync(path);
-    expect(() => openDatabase(path, [first])).toThrow(expect.objectContaining({ code: 'DATABASE_NEWER' }));
+    expect(() => openQueueDatabase(path)).toThrow(expect.objectContaining({ code: 'DATABASE_NEWER' }));
     expect(readFileSync(path).equals(before)).toBe(true);
   });
 
@@ -62,7 +41,7 @@ describe('the database', () => {
     const other = new DatabaseSync(path);
     other.exec('CREATE TABLE theirs (x)');
     other.close();
-    expect(() => openDatabase(path)).toThrow(expect.objectContaining({ code: 'FILE_UNREADABLE' }));
+    expect(() => openQueueDatabase(path)).toThrow(expect.objectContaining({ code: 'FILE_UNREADABLE' }));
     const again = new DatabaseSync(path);
     expect(again.prepare('SELECT name FROM sqlite_schema').all()).toEqual([{ name: 'theirs' }]);
     again.close();
@@ -107,7 +86,7 @@ describe('a damaged database', () => {
 
 describe('a full disk', () => {
   it('refuses a change whole, keeps what was there, and goes on when there is room', () => {
-    const database = new Database(join(temporaryFolder(), 'queue.sqlite'));
+    const database = openQueueDatabase(join(temporaryFolder(), 'queue.sqlite'));
     const store = new JobStore(database, Date.now);
     const job = { request: request({ prompt: 'x'.repeat(1000) }), output: output('/nowhere') };
     store.add([job], 'end');
