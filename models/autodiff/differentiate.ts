@@ -43,7 +43,8 @@ export function differentiate(graph: Graph, { of, to }: Differentiation): Gradie
     if (!active.has(name)) throw defect(`The output ${name} does not depend on ${to.join(' or ')}.`);
     const { dtype, dims } = portOf(graph.outputs, name);
     const cotangent = `cotangent/${name}`;
-    tape.accumulate(name, tape.builder.input(cotangent, dtype, dims));
+    const value = tape.builder.input(cotangent, dtype, dims);
+    tape.accumulate(name, { ...value, shape: tape.value(name)?.shape ?? dims });
     ports.cotangents.set(name, cotangent);
   }
   for (const node of forward.reverse()) {
@@ -63,8 +64,7 @@ export function differentiate(graph: Graph, { of, to }: Differentiation): Gradie
 /** Hands the cotangents of a node's outputs on to those of its inputs that depend on what is differentiated by. */
 function back(tape: Tape, node: GraphNode, active: ReadonlySet<string>): void {
   const application = new Application(node, tape);
-  const rule = rules.get(node.op);
-  if (!rule) application.unsupported('operator');
+  const rule = rules.get(node.op) ?? application.unsupported('operator');
   tape.builder.module(`gradient/${node.name}`, () => {
     const pullbacks = rule(application);
     for (const [index, input] of node.inputs.entries()) {

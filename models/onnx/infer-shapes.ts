@@ -245,7 +245,8 @@ const shapes: Record<string, Rule> = {
     const count = site.node.outputs.length;
     const parts = site.numbers(1, 'split');
     const size = (index: number): Dim =>
-      parts?.[index] ?? (site.node.inputs[1] ? site.unknown(index) : site.names.quotient([x.dims[axis] as Dim], [count]));
+      parts?.[index] ??
+      (site.node.inputs[1] ? site.unknown(index) : site.names.quotient([x.dims[axis] as Dim], [count]));
     return site.node.outputs.map((_, index) => ({ dtype: x.dtype, dims: x.dims.with(axis, size(index)) }));
   },
   Slice: (site) => {
@@ -304,5 +305,6 @@ for (const op of ['Sigmoid', 'Tanh', 'Sin', 'Cos', 'Exp', 'Log', 'Erf', 'Sqrt', 
 }
 for (const op of ['Gelu', 'QuickGelu', 'Softmax', 'InstanceNormalization', 'LayerNormalization']) shapes[op] = like;
 for (const op of ['Add', 'Sub', 'Mul', 'Div', 'Pow', 'Sum', 'Min', 'Max']) shapes[op] = broadcast();
-for (const op of ['Equal', 'Greater', 'Less', 'GreaterOrEqual', 'LessOrEqual', 'And', 'Or']) shapes[op] = broadcast('bool');
+for (const op of ['Equal', 'Greater', 'Less', 'GreaterOrEqual', 'LessOrEqual', 'And', 'Or'])
+  shapes[op] = broadcast('bool');
 for (const op of ['ReduceMean', 'ReduceSum', 'ReduceMax', 'ReduceMin']) shapes[op] = reduce;

@@ -82,12 +82,13 @@ export function gemm(x: Value, weight: Value, bias: Value | null, weightIsTransp
   });
 }
 
+/** Over the last two axes, those before them broadcast. */
 export function matmul(a: Value, b: Value): Value {
   return a.graph.node({
     op: 'MatMul',
     inputs: [a, b],
     label: 'matmul',
-    shape: [...a.shape.slice(0, -1), b.shape[b.shape.length - 1] as Dim],
+    shape: [...broadcast(a.shape.slice(0, -2), b.shape.slice(0, -2)), a.shape.at(-2) as Dim, b.shape.at(-1) as Dim],
   });
 }
 
@@ -240,7 +241,13 @@ export function expand(x: Value, sizes: Value, shape: readonly Dim[]): Value {
 
 /** Zeros of the shape of `x`. */
 export function zerosLike(x: Value): Value {
-  const zeros = x.graph.node({ op: 'ConstantOfShape', inputs: [shapeOf(x)], label: 'zeros', shape: x.shape, dtype: 'float' });
+  const zeros = x.graph.node({
+    op: 'ConstantOfShape',
+    inputs: [shapeOf(x)],
+    label: 'zeros',
+    shape: x.shape,
+    dtype: 'float',
+  });
   return cast(zeros, x.dtype);
 }
 

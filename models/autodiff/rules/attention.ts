@@ -17,10 +17,16 @@ function attentionRule(of: Application): ReturnType<Rule> {
   }
   const [q, k, v, bias] = [of.input(0), of.input(1), of.input(2), of.optional(5)];
   const heads = intOf(node, 'num_heads', 1);
-  const depth = (q.shape[2] as number) / heads;
-  const scale = numberLike(q, floatOf(node, 'scale', 0) || 1 / Math.sqrt(depth));
+  const [, , width] = q.shape;
+  if (typeof width !== 'number') return of.unsupported('width');
+  const scale = numberLike(q, floatOf(node, 'scale', 0) || 1 / Math.sqrt(width / heads));
 
-  const [queries, keys, values, c] = [q, k, v, of.cotangent].map((x) => toHeads(x, heads)) as [Value, Value, Value, Value];
+  const [queries, keys, values, c] = [q, k, v, of.cotangent].map((x) => toHeads(x, heads)) as [
+    Value,
+    Value,
+    Value,
+    Value,
+  ];
   const scaled = mul(queries, scale);
   const logits = matmul(scaled, turned(keys));
   const weights = softmax(bias ? add(logits, bias) : logits);

@@ -31,10 +31,7 @@ export const elementwiseRules: Record<string, Rule> = {
   Add: (of) => [() => of.cotangent, () => of.cotangent],
   Sub: (of) => [() => of.cotangent, () => neg(of.cotangent)],
   Mul: (of) => [() => mul(of.cotangent, of.input(1)), () => mul(of.cotangent, of.input(0))],
-  Div: (of) => [
-    () => div(of.cotangent, of.input(1)),
-    () => neg(div(mul(of.cotangent, of.output()), of.input(1))),
-  ],
+  Div: (of) => [() => div(of.cotangent, of.input(1)), () => neg(div(mul(of.cotangent, of.output()), of.input(1)))],
   Sum: (of) => of.node.inputs.map(() => () => of.cotangent),
   Pow: powRule,
   Where: (of) => {

@@ -10,7 +10,16 @@ const reshaped: Rule = (of) => [() => reshapeLike(of.cotangent, of.input())];
 
 function transposeRule(of: Application): ReturnType<Rule> {
   const order = intsOf(of.node, 'perm') ?? of.input().shape.keys().toArray().reverse();
-  return [() => transpose(of.cotangent, order.keys().toArray().map((axis) => order.indexOf(axis)))];
+  return [
+    () =>
+      transpose(
+        of.cotangent,
+        order
+          .keys()
+          .toArray()
+          .map((axis) => order.indexOf(axis)),
+      ),
+  ];
 }
 
 const fromFront = (axis: number, x: Value): number => (axis < 0 ? axis + x.shape.length : axis);
@@ -27,7 +36,14 @@ function concatRule(of: Application): ReturnType<Rule> {
   const parts = g.nodes(
     {
       op: 'Split',
-      inputs: [cotangent, concat(inputs.map((input) => sizeOf(input, axis)), 0, 'sizes')],
+      inputs: [
+        cotangent,
+        concat(
+          inputs.map((input) => sizeOf(input, axis)),
+          0,
+          'sizes',
+        ),
+      ],
       label: 'split',
       dtype: cotangent.dtype,
       attributes: { axis: { type: 'int', value: axis } },

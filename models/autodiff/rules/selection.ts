@@ -1,7 +1,19 @@
 import { intOf, stringOf } from '../../onnx/attributes.ts';
 import type { Value } from '../../onnx/builder.ts';
 import type { Dim } from '../../onnx/graph.ts';
-import { cast, concat, matmul, ramp, reshape, shapeOf, slice, sub, transpose, unsqueeze, zerosLike } from '../../onnx/ops.ts';
+import {
+  cast,
+  concat,
+  matmul,
+  ramp,
+  reshape,
+  shapeOf,
+  slice,
+  sub,
+  transpose,
+  unsqueeze,
+  zerosLike,
+} from '../../onnx/ops.ts';
 import type { Application, Rule } from '../rule.ts';
 import { turned } from './products.ts';
 
@@ -83,12 +95,7 @@ function choices(of: Application, x: Value, y: Value, axis: number): Value {
   const places = cast(ramp(sizeOf(x, axis), from), x.dtype);
   const chosen = g.node({
     op: 'Resize',
-    inputs: [
-      reshape(places, [1, 1, 1, -1], [1, 1, 1, from]),
-      null,
-      null,
-      concat([ones, sizeOf(y, axis)], 0, 'sizes'),
-    ],
+    inputs: [reshape(places, [1, 1, 1, -1], [1, 1, 1, from]), null, null, concat([ones, sizeOf(y, axis)], 0, 'sizes')],
     label: 'chosen',
     shape: [1, 1, 1, to],
     attributes: of.node.attributes,
