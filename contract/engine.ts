@@ -146,7 +146,8 @@ export type EngineMessage =
   | { type: 'progress'; id: number; progress: ProgressEvent }
   | { type: 'preview'; id: number; preview: PreviewEvent }
   | { type: 'checkpoint'; id: number; checkpoint: PictureCheckpoint }
-  | { type: 'image'; id: number; index: number; image: RenderedImage }
+  /** A finished picture, and what is known of its job by then: enough for its metadata. */
+  | { type: 'image'; id: number; index: number; image: RenderedImage; summary: RenderSummary }
   | { type: 'warning'; id: number; warning: EngineWarning }
   | { type: 'done'; id: number; summary: RenderSummary }
   | { type: 'devices'; id: number; report: DeviceReport }

@@ -1,5 +1,13 @@
 import { resolve } from 'node:path';
-import type { DeviceReport, EngineWarning, MemoryReport, ProviderChoice, RenderResult } from '../../contract/engine.ts';
+import type {
+  DeviceReport,
+  EngineWarning,
+  MemoryReport,
+  ProviderChoice,
+  RenderedImage,
+  RenderResult,
+  RenderSummary,
+} from '../../contract/engine.ts';
 import { asImpastoError } from '../../contract/errors.ts';
 import { parseRequest } from '../../contract/parse.ts';
 import type { ProviderName, RenderRequest, RenderRequestInput } from '../../contract/request.ts';
@@ -11,7 +19,7 @@ import { builtinModel } from './model/builtin-model.ts';
 import { type LoadedModel, loadModel, type Placement } from './model/loaded-model.ts';
 import { resolveSize, type SizedRequest } from './pipeline/init-picture.ts';
 import { LatentPreviews } from './pipeline/previews.ts';
-import { type RenderHooks, renderPictures, vaeTile } from './pipeline/render.ts';
+import { type PictureHooks, renderPictures, type Spent, vaeTile } from './pipeline/render.ts';
 import { assertFits, estimateJob, type JobSize, memoryBudget } from './runtime/memory.ts';
 import {
   chooseProvider,
@@ -26,7 +34,10 @@ import { modelIdentity, SessionCache } from './runtime/session-cache.ts';
 import { systemMemory } from './runtime/system-memory.ts';
 import { checkTextualInversion, readTextualInversion } from './text/textual-inversion.ts';
 
-export type { RenderHooks };
+export interface RenderHooks extends Omit<PictureHooks, 'onImage'> {
+  /** Every finished picture, with the summary of what is done so far. */
+  onImage?: (image: RenderedImage, index: number, summary: RenderSummary) => void | Promise<void>;
+}
 
 export interface EngineOptions {
   /** Overrides what a request says; `auto` or omitted leaves it to the request. */
@@ -112,15 +123,21 @@ export class Engine {
     const widths = model.text.map((encoder) => encoder.config.hiddenSize);
     for (const { inversion } of embeddings) checkTextualInversion(inversion, widths);
     const context = { model, adapters: this.adaptersOf(model), embeddings, previews: this.#previews, tiled, warn };
-    const rendered = await renderPictures(sized, context, hooks);
-    return {
-      ...rendered,
+    const summary = ({ unetRows, timings }: Spent): RenderSummary => ({
       request: { ...sized, provider: choice.provider },
       provider: choice,
+      unetRows,
+      timings,
       sessionsBuilt: this.#cache.built - builtBefore,
-      warnings,
+      warnings: [...warnings],
       modelName: checkpoint.name,
-    };
+    });
+    const { onImage, ...others } = hooks;
+    const rendered = await renderPictures(sized, context, {
+      ...others,
+      ...(onImage ? { onImage: (image, index, spent) => onImage(image, index, summary(spent)) } : {}),
+    });
+    return { ...summary(rendered), images: rendered.images };
   }
 
   /** The model of a request, opened and wired to a provider; kept for the next request. */

@@ -29,12 +29,15 @@ import type { LatentPreviews } from './previews.ts';
 import type { NamedEmbedding } from './text-conditioning.ts';
 import { replayable, TrajectoryRecorder } from './trajectory.ts';
 
-export interface RenderHooks {
+export interface PictureHooks {
   onProgress?: (progress: ProgressEvent) => void;
   onPreview?: (preview: PreviewEvent) => void;
   /** A preview each so many UNet calls; 0 or omitted: none. */
   previewEvery?: number;
-  onImage?: (image: RenderedImage, index: number) => void | Promise<void>;
+  /** Every finished picture, with what it took so far. */
+  onImage?: (image: RenderedImage, index: number, spent: Spent) => void | Promise<void>;
+  /** False: pictures go to `onImage` only. */
+  keepImages?: boolean;
   onWarning?: (warning: EngineWarning) => void;
   signal?: AbortSignal;
   /** When to save half-drawn pictures; omitted: never. */
@@ -56,7 +59,8 @@ export interface RenderContext {
   warn: (warning: EngineWarning) => void;
 }
 
-export type Rendered = Pick<RenderResult, 'images' | 'unetRows' | 'timings'>;
+export type Spent = Pick<RenderResult, 'unetRows' | 'timings'>;
+export type Rendered = Spent & Pick<RenderResult, 'images'>;
 
 /** Latent cells a side of a VAE tile and shared between neighbours: 512 and 128 pixels at factor 8. */
 export const vaeTile = { tile: 64, overlap: 16 };
@@ -65,7 +69,7 @@ export const vaeTile = { tile: 64, overlap: 16 };
 export async function renderPictures(
   request: SizedRequest,
   context: RenderContext,
-  hooks: RenderHooks,
+  hooks: PictureHooks,
 ): Promise<Rendered> {
   const { model, warn } = context;
   const clock = new StageClock(model, request.batch, hooks);
@@ -94,10 +98,10 @@ export async function renderPictures(
   const images: RenderedImage[] = [];
   for (let index = 0; index < request.batch; index++) {
     const image = await renderOne(request, index, picture, hooks);
-    images.push(image);
-    await hooks.onImage?.(image, index);
+    if (hooks.keepImages !== false) images.push(image);
+    await hooks.onImage?.(image, index, { unetRows: clock.rows, timings: clock.sum() });
   }
-  return { images, unetRows: clock.rows, timings: clock.finish() };
+  return { images, unetRows: clock.rows, timings: clock.sum() };
 }
 
 interface PictureContext extends RenderContext {
@@ -115,7 +119,7 @@ async function renderOne(
   request: SizedRequest,
   index: number,
   context: PictureContext,
-  hooks: RenderHooks,
+  hooks: PictureHooks,
 ): Promise<RenderedImage> {
   const { model, shape, composition, init, clock } = context;
   const seed = request.seed + index;
@@ -329,7 +333,7 @@ function finish(
 class StageClock {
   readonly #model: LoadedModel;
   readonly #images: number;
-  readonly #hooks: RenderHooks;
+  readonly #hooks: PictureHooks;
   readonly #began = performance.now();
   readonly #rowsBefore: number;
   readonly #timings: Partial<Record<Stage, number>> = {};
@@ -338,7 +342,7 @@ class StageClock {
   #image = 0;
   #steps = 1;
 
-  constructor(model: LoadedModel, images: number, hooks: RenderHooks) {
+  constructor(model: LoadedModel, images: number, hooks: PictureHooks) {
     this.#model = model;
     this.#images = images;
     this.#hooks = hooks;
@@ -373,9 +377,10 @@ class StageClock {
     }
   }
 
-  finish(): Partial<Record<Stage, number>> {
+  /** Milliseconds by stage until now. */
+  sum(): Partial<Record<Stage, number>> {
     this.#close();
-    return this.#timings;
+    return { ...this.#timings };
   }
 
   #close(): void {
