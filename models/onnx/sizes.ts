@@ -48,11 +48,14 @@ export class SizeNames {
     if (a === b || b === 1) return a;
     if (a === 1) return b;
     // A number above 1 is what results, since the other can only be that or 1.
-    if (typeof a === 'number') return a;
-    if (typeof b === 'number') return b;
+    if (typeof a === 'number' || isBroadcast(b)) return a;
+    if (typeof b === 'number' || isBroadcast(a)) return b;
     return this.atom([a, b].sort().join(' | '));
   }
 }
+
+/** Is the axis 1 or as long as what it meets: see {@link Dim}. */
+const isBroadcast = (size: Dim): boolean => typeof size === 'string' && size.endsWith('?');
 
 interface Product {
   number: number;

@@ -81,8 +81,8 @@ class Edit {
     const name = `lora_gate/${gate}/${kind}`;
     const dims =
       kind === 'rows'
-        ? [`gate_rows_${gate}`, `gate_positions_${gate}`, 'lora_rank']
-        : [`gate_rows_${gate}`, 'lora_conv_rank', `gate_height_${gate}`, `gate_width_${gate}`];
+        ? [`gate_rows_${gate}?`, `gate_positions_${gate}?`, 'lora_rank']
+        : [`gate_rows_${gate}?`, 'lora_conv_rank', `gate_height_${gate}?`, `gate_width_${gate}?`];
     this.#input(name, dtype, dims);
     return name;
   }

@@ -81,10 +81,11 @@ function gatherRule(of: Application): ReturnType<Rule> {
 
 /** Nearest neighbour over the last two axes of [B, C, H, W]: a product with a matrix of ones and zeros along each. */
 function resizeRule(of: Application): ReturnType<Rule> {
-  const [x, { cotangent }] = [of.input(0), of];
+  const { cotangent } = of;
+  const [x, y] = [of.input(), of.output()];
   if (stringOf(of.node, 'mode', 'nearest') !== 'nearest') of.unsupported('mode');
   if (x.shape.length !== 4) of.unsupported('number of axes');
-  return [() => matmul(matmul(turned(choices(of, x, cotangent, 2)), cotangent), choices(of, x, cotangent, 3))];
+  return [() => matmul(matmul(turned(choices(of, x, y, 2)), cotangent), choices(of, x, y, 3))];
 }
 
 /** [out, in]: 1 where an element along an axis of the output is that of the input. */

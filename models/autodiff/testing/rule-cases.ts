@@ -1,5 +1,6 @@
 import { GraphBuilder, type Value } from '../../onnx/builder.ts';
 import type { Attribute, Dim, Graph } from '../../onnx/graph.ts';
+import { inferShapes } from '../../onnx/infer-shapes.ts';
 
 /** One small graph for each operator that has a rule, in each form that its rule tells apart. */
 export interface RuleCase {
@@ -204,7 +205,8 @@ function graphOf(op: string, form: Form): Graph {
     Array.from({ length: form.outputs ?? 1 }, () => first.shape),
   );
   // Of several outputs the last is read alone: the others have no cotangent.
-  g.output('y', { ...(parts.at(-1) as Value), shape: [] });
+  const y = parts.at(-1) as Value;
+  g.output('y', { ...y, shape: inferShapes(g.graph).get(y.name)?.dims ?? [] });
   return g.graph;
 }
 
