@@ -1,4 +1,4 @@
-import type { SideBranchInputs } from '../../../models/passes/side-branch.ts';
+import { type GateKind, gainSides, type SideBranchInputs } from '../../../models/passes/side-branch.ts';
 import type { Tensor } from '../runtime/tensor.ts';
 import type { RankAxis, Selection } from './factor-stack.ts';
 import type { MaskPyramid } from './level-masks.ts';
@@ -37,19 +37,28 @@ export function levelSizes(height: number, width: number, levels: number): Level
 }
 
 /**
- * The gates of one row, by input name: for Linears [1, positions or 1, rank], for convolutions [1, rank, h or 1, w or 1].
+ * The gates of one row, by input name: for Linears [1, positions or 1, rank], for convolutions [1, rank, h or 1, w or 1];
+ * those of gains alike, with a number for each gain.
  * They carry strength, schedule and mask: all that may change without another graph or other factors.
  */
 export function rowGates(
   gates: SideBranchInputs['gates'],
-  selection: Pick<Selection, 'linear' | 'conv'>,
+  selection: Pick<Selection, 'linear' | 'conv' | 'gains'>,
   row: RowUse,
   sizes: LevelSizes,
 ): Record<string, Tensor> {
   const feeds: Record<string, Tensor> = {};
   for (const [place, names] of gates) {
-    if (names.rows !== undefined) feeds[names.rows] = rowsGate(place, selection.linear, row, sizes);
-    if (names.planes !== undefined) feeds[names.planes] = planesGate(place, selection.conv, row, sizes);
+    const add = (kind: GateKind, gate: typeof rowsGate, axis: RankAxis) => {
+      const name = names[kind];
+      if (name !== undefined) feeds[name] = gate(place, axis, row, sizes);
+    };
+    add('rows', rowsGate, selection.linear);
+    add('planes', planesGate, selection.conv);
+    for (const side of gainSides) {
+      add(`${side}/rows`, rowsGate, selection.gains[side]);
+      add(`${side}/planes`, planesGate, selection.gains[side]);
+    }
   }
   return feeds;
 }
