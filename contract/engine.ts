@@ -12,6 +12,8 @@ export interface EngineSettings {
   provider?: ProviderName | 'auto';
   /** Bytes that the engine may hold; omitted: most of what is available. */
   memoryBudget?: number;
+  /** Threads of a run on the CPU; omitted: one a physical core. Several engines at once are faster with few each. */
+  threads?: number;
 }
 
 export interface ProviderChoice {
@@ -95,6 +97,8 @@ export interface RenderSummary {
   timings: Partial<Record<Stage, number>>;
   /** First ten hex digits of the checkpoint's SHA-256 where it is one file and the hash is known. */
   modelHash?: string;
+  /** First twelve hex digits of the SHA-256 of each adapter's body (AutoV3), in the request's order, where known. */
+  adapterHashes?: (string | undefined)[];
   modelName: string;
 }
 
@@ -146,7 +150,8 @@ export type EngineMessage =
   | { type: 'progress'; id: number; progress: ProgressEvent }
   | { type: 'preview'; id: number; preview: PreviewEvent }
   | { type: 'checkpoint'; id: number; checkpoint: PictureCheckpoint }
-  | { type: 'image'; id: number; index: number; image: RenderedImage }
+  /** A finished picture, and what is known of its job by then: enough for its metadata. */
+  | { type: 'image'; id: number; index: number; image: RenderedImage; summary: RenderSummary }
   | { type: 'warning'; id: number; warning: EngineWarning }
   | { type: 'done'; id: number; summary: RenderSummary }
   | { type: 'devices'; id: number; report: DeviceReport }

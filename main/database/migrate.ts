@@ -25,7 +25,7 @@ export interface Migration {
 
 /**
  * Brings a database to the newest schema, each migration in a transaction of its own.
- * @throws ImpastoError `DATABASE_NEWER` where a newer Impasto made it, `DATABASE_DAMAGED` where it is another program's;
+ * @throws ImpastoError `DATABASE_NEWER` where a newer Impasto made it, `FILE_UNREADABLE` where it is another program's;
  *   it is untouched then
  */
 export function migrate(database: DatabaseSync, { name, applicationId, migrations }: DatabaseKind, path: string): void {

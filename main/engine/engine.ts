@@ -1,17 +1,27 @@
 import { resolve } from 'node:path';
-import type { DeviceReport, EngineWarning, MemoryReport, ProviderChoice, RenderResult } from '../../contract/engine.ts';
+import type {
+  DeviceReport,
+  EngineWarning,
+  MemoryReport,
+  ProviderChoice,
+  RenderedImage,
+  RenderResult,
+  RenderSummary,
+} from '../../contract/engine.ts';
 import { asImpastoError } from '../../contract/errors.ts';
 import { parseRequest } from '../../contract/parse.ts';
 import type { ProviderName, RenderRequest, RenderRequestInput } from '../../contract/request.ts';
 import type { Checkpoint } from '../../models/checkpoint/checkpoint.ts';
 import { openCheckpoint, openVae } from '../../models/checkpoint/open.ts';
+import { padConvChannels } from '../../models/passes/conv-channels.ts';
 import { compositionBytes } from './adapters/composition-memory.ts';
 import { ModelAdapters } from './adapters/model-adapters.ts';
 import { builtinModel } from './model/builtin-model.ts';
+import { InversionStore } from './model/inversion-store.ts';
 import { type LoadedModel, loadModel, type Placement } from './model/loaded-model.ts';
 import { resolveSize, type SizedRequest } from './pipeline/init-picture.ts';
 import { LatentPreviews } from './pipeline/previews.ts';
-import { type RenderHooks, renderPictures, vaeTile } from './pipeline/render.ts';
+import { type PictureHooks, renderPictures, type Spent, vaeTile } from './pipeline/render.ts';
 import { assertFits, estimateJob, type JobSize, memoryBudget } from './runtime/memory.ts';
 import {
   chooseProvider,
@@ -26,13 +36,20 @@ import { modelIdentity, SessionCache } from './runtime/session-cache.ts';
 import { systemMemory } from './runtime/system-memory.ts';
 import { checkTextualInversion, readTextualInversion } from './text/textual-inversion.ts';
 
-export type { RenderHooks };
+export interface RenderHooks extends Omit<PictureHooks, 'onImage'> {
+  /** Every finished picture, with the summary of what is done so far. */
+  onImage?: (image: RenderedImage, index: number, summary: RenderSummary) => void | Promise<void>;
+}
 
 export interface EngineOptions {
   /** Overrides what a request says; `auto` or omitted leaves it to the request. */
   provider?: ProviderName | 'auto';
   /** Bytes that sessions may hold; omitted: what the machine has free, less a reserve. */
   memoryBudget?: number;
+  /** Where inversions of pictures are kept; omitted: the system's folder for what can be made anew. */
+  inversionFolder?: string;
+  /** Threads of a run on the CPU; omitted: one a physical core. */
+  threads?: number;
 }
 
 /** Opened models kept: headers and tokenizers only, a few MB each. */
@@ -48,14 +65,20 @@ export class Engine {
   readonly #models = new Map<string, LoadedModel>();
   readonly #adapters = new WeakMap<LoadedModel, ModelAdapters>();
   readonly #previews = new LatentPreviews();
+  readonly #inversions: InversionStore;
   #reports: Promise<ProviderReport[]> | null = null;
   /** Where the job under way wants to be warned. */
   #warn: (warning: EngineWarning) => void = () => {};
 
   private constructor(options: EngineOptions) {
     this.#options = options;
+    this.#inversions = new InversionStore(options.inversionFolder);
     const budget = options.memoryBudget ?? memoryBudget(systemMemory().available);
-    this.#cache = new SessionCache({ budget, onWarning: (warning) => this.#warn(warning) });
+    this.#cache = new SessionCache({
+      budget,
+      ...(options.threads === undefined ? {} : { threads: options.threads }),
+      onWarning: (warning) => this.#warn(warning),
+    });
   }
 
   static async create(options: EngineOptions = {}): Promise<Engine> {
@@ -111,16 +134,30 @@ export class Engine {
     );
     const widths = model.text.map((encoder) => encoder.config.hiddenSize);
     for (const { inversion } of embeddings) checkTextualInversion(inversion, widths);
-    const context = { model, adapters: this.adaptersOf(model), embeddings, previews: this.#previews, tiled, warn };
-    const rendered = await renderPictures(sized, context, hooks);
-    return {
-      ...rendered,
+    const context = {
+      model,
+      adapters: this.adaptersOf(model),
+      embeddings,
+      previews: this.#previews,
+      tiled,
+      inversions: this.#inversions,
+      warn,
+    };
+    const summary = ({ unetRows, timings }: Spent): RenderSummary => ({
       request: { ...sized, provider: choice.provider },
       provider: choice,
+      unetRows,
+      timings,
       sessionsBuilt: this.#cache.built - builtBefore,
-      warnings,
+      warnings: [...warnings],
       modelName: checkpoint.name,
-    };
+    });
+    const { onImage, ...others } = hooks;
+    const rendered = await renderPictures(sized, context, {
+      ...others,
+      ...(onImage ? { onImage: (image, index, spent) => onImage(image, index, summary(spent)) } : {}),
+    });
+    return { ...summary(rendered), images: rendered.images };
   }
 
   /** The model of a request, opened and wired to a provider; kept for the next request. */
@@ -197,7 +234,8 @@ export class Engine {
       textBytes: bytes.text,
       width: request.width,
       height: request.height,
-      rows: placement.batchRows && request.guidance.scale > 1 ? 2 : 1,
+      // A style's rows look at each other, so that they are one call on any device.
+      rows: request.style ? 3 : placement.batchRows && request.guidance.scale > 1 ? 2 : 1,
       fusedAttention: placement.author.attention === 'fused',
       vaeFactor: vae.factor,
       compositionBytes: compositionBytes(request, unet.config, {
@@ -247,6 +285,7 @@ export class Engine {
         compute: 'float',
         noHalf: report?.findings?.float16 === false,
       },
+      mend: provider === 'webgpu' ? padConvChannels : null,
       batchRows: provider !== 'cpu',
     };
   }

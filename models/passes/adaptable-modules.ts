@@ -1,5 +1,5 @@
 import type { UNetConfig } from '../checkpoint/component-config.ts';
-import { type DataType, dataTypes, type Graph, type GraphNode } from '../onnx/graph.ts';
+import { type DataType, type Dim, dataTypes, type Graph, type GraphNode } from '../onnx/graph.ts';
 
 /** A Linear or convolution of a network that an adapter can act on, as a node of its graph. */
 export interface AdaptableModule {
@@ -60,13 +60,14 @@ export function findAdaptable(graph: Graph, gateFor: (path: string) => string): 
   return found;
 }
 
-interface Weight {
-  dims: readonly number[];
+/** A tensor that holds weights, as it enters an operator. */
+export interface Weight {
+  dims: readonly Dim[];
   dtype: DataType;
 }
 
 /** Initializers, and those behind a cast or (in exported graphs) a transpose: their shapes and types where they enter. */
-function weightShapes(graph: Graph): Map<string, Weight> {
+export function weightShapes(graph: Graph): Map<string, Weight> {
   const weights = new Map<string, Weight>(graph.initializers);
   for (const node of graph.nodes) {
     const source = weights.get(node.inputs[0] ?? '');

@@ -1,14 +1,11 @@
 import type { Attribute, Graph, GraphNode } from '../onnx/graph.ts';
-import { modulePath } from './adaptable-modules.ts';
+import { type AttentionPlace, attentionPath } from './attention-nodes.ts';
 
 /**
  * An additive bias on the logits of attention, as inputs of the graph: on cross-attention to give each place of the
  * picture its own part of the prompt, on self-attention to part regions from each other. A large negative number shuts
  * a pair out; the logarithm of a weight mixes softly.
  */
-
-/** `cross` is attn2 (picture to prompt), `self` attn1 (picture to picture). */
-export type AttentionPlace = 'cross' | 'self';
 
 export interface AttentionBiasOptions {
   place: AttentionPlace;
@@ -24,11 +21,10 @@ export interface AttentionBiasOptions {
 /** Adds the inputs and returns their names by level: [rows or 1, 1, queries, keys]. `graph` is changed. */
 export function addAttentionBias(graph: Graph, options: AttentionBiasOptions): Map<string, string> {
   const inputs = new Map<string, string>();
-  const module = options.place === 'cross' ? 'attn2' : 'attn1';
   const replaced: GraphNode[] = [];
   for (const node of graph.nodes) {
-    const path = attentionPath(node);
-    if (path === null || !path.endsWith(`.${module}`)) {
+    const path = attentionPath(node, options.place);
+    if (path === null) {
       replaced.push(node);
       continue;
     }
@@ -46,13 +42,6 @@ export function addAttentionBias(graph: Graph, options: AttentionBiasOptions): M
   }
   graph.nodes = replaced;
   return inputs;
-}
-
-/** The path of the attention that a node computes the logits or the softmax of, e.g. `...attn2`; null for others. */
-function attentionPath(node: GraphNode): string | null {
-  if (node.op !== 'MultiHeadAttention' && node.op !== 'Softmax') return null;
-  if (node.name.startsWith('/')) return modulePath(node);
-  return node.name.replace(/\/[^/]*$/, '').replace(/\.attention$/, '');
 }
 
 function biasInput(graph: Graph, inputs: Map<string, string>, place: AttentionPlace, level: string): string {

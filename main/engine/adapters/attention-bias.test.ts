@@ -5,7 +5,8 @@ import { openCheckpoint } from '../../../models/checkpoint/open.ts';
 import { authorUNet } from '../../../models/networks/unet.ts';
 import { parseModel, serialise } from '../../../models/onnx/serialise.ts';
 import { unetGate } from '../../../models/passes/adaptable-modules.ts';
-import { type AttentionPlace, addAttentionBias } from '../../../models/passes/attention-bias.ts';
+import { addAttentionBias } from '../../../models/passes/attention-bias.ts';
+import type { AttentionPlace } from '../../../models/passes/attention-nodes.ts';
 import { buildSession, type ModelSession } from '../runtime/session.ts';
 import type { Tensor } from '../runtime/tensor.ts';
 

@@ -11,6 +11,7 @@ import type { LoadedModel } from '../model/loaded-model.ts';
 import { modelIdentity } from '../runtime/session-cache.ts';
 import { FactorStack } from './factor-stack.ts';
 import {
+  noVariantInputs,
   picksRanks,
   plainVariant,
   type TextVariant,
@@ -41,13 +42,6 @@ export interface ActiveAdapter {
 export type OpenAdapter = (path: string, checkpoint: Checkpoint, options: OpenAdapterOptions) => Promise<Adapter>;
 
 type Facts = Omit<ActiveAdapter, 'ref' | 'id'> & { warnings: EngineWarning[] };
-
-const noInputs: VariantInputs = {
-  modules: [],
-  branches: { factors: new Map(), gates: new Map(), picks: {} },
-  cross: new Map(),
-  self: new Map(),
-};
 
 const isKeyOrValue = (path: string): boolean => /attn2\.to_[kv]$/.test(path);
 
@@ -106,7 +100,7 @@ export class ModelAdapters {
 
   /** What a variant of the UNet's graph takes. */
   unetInputs(variant: UNetVariant): Promise<VariantInputs> {
-    if (variantKey(variant) === '') return Promise.resolve(noInputs);
+    if (variantKey(variant) === '') return Promise.resolve(noVariantInputs);
     return this.#describe(`unet ${variantKey(variant)}`, async () =>
       unetPass(variant, this.#model.unet.config).inputs(await this.#model.unet.sessions.graph()),
     );

@@ -13,7 +13,7 @@ import type { WeightMap } from '../../../models/weights/weight-map.ts';
 import type { Component, SessionCache } from '../runtime/session-cache.ts';
 import { ClipTokenizer } from '../text/clip-tokenizer.ts';
 import { importedFinalNorm } from './imported-norm.ts';
-import { type GraphPass, type NetworkSessions, networkSessions } from './network-sessions.ts';
+import { type GraphMend, type GraphPass, type NetworkSessions, networkSessions } from './network-sessions.ts';
 import { TextNetwork } from './text-network.ts';
 import { UNetNetwork } from './unet-network.ts';
 import { VaeNetwork } from './vae-network.ts';
@@ -22,6 +22,8 @@ import { VaeNetwork } from './vae-network.ts';
 export interface Placement {
   provider: ProviderName;
   author: AuthorOptions;
+  /** What the provider needs changed in every graph, authored or imported; null: nothing. */
+  mend: GraphMend | null;
   /** All guidance rows in one call. */
   batchRows: boolean;
 }
@@ -36,6 +38,8 @@ export interface LoadedModel {
   text: TextNetwork[];
   /** Bytes of weights as the provider holds them. */
   bytes: { unet: number; vae: number; text: number };
+  /** Files of weights that its latents depend on. */
+  files: readonly string[];
 }
 
 /**
@@ -75,6 +79,11 @@ export async function loadModel(
       vae: partBytes(decoder),
       text: encoders.reduce((sum, { part }) => sum + partBytes(part), 0),
     },
+    files: [
+      ...partFiles(checkpoint.unet),
+      ...(vae.encoder ? partFiles(vae.encoder) : []),
+      ...encoders.flatMap(({ part }) => partFiles(part)),
+    ],
   };
 }
 
@@ -91,7 +100,7 @@ type OpenSessions = <C>(
 ) => Promise<NetworkSessions>;
 
 function sessionsOf(cache: SessionCache, placement: Placement): OpenSessions {
-  const { provider, author: options } = placement;
+  const { provider, author: options, mend } = placement;
   return (component, form, part, author) =>
     networkSessions(
       cache,
@@ -101,6 +110,7 @@ function sessionsOf(cache: SessionCache, placement: Placement): OpenSessions {
         files: partFiles(part),
         bytes: partBytes(part),
         author: (config, weights) => author(config, weights, options),
+        mend,
       },
     );
 }

@@ -14,6 +14,9 @@ export interface GraphPass {
   apply(graph: Graph): void;
 }
 
+/** Changes the finished graph where the provider computes something wrongly; tells whether it changed anything. */
+export type GraphMend = (graph: Graph) => boolean;
+
 /** One network's graph and its sessions, plain or changed by passes. */
 export interface NetworkSessions {
   /** The session of a variant: built when first used. */
@@ -29,6 +32,7 @@ export interface NetworkSource<C> {
   /** Estimated bytes of its weights in a session. */
   bytes: number;
   author: (config: C, weights: WeightMap) => Graph;
+  mend: GraphMend | null;
 }
 
 /**
@@ -38,7 +42,7 @@ export interface NetworkSource<C> {
 export async function networkSessions<C>(
   cache: SessionCache,
   key: Omit<SessionKey, 'model'>,
-  { part, files, bytes, author }: NetworkSource<C>,
+  { part, files, bytes, author, mend }: NetworkSource<C>,
 ): Promise<NetworkSessions> {
   const model = await modelIdentity(files);
   const graph = async (): Promise<Graph> =>
@@ -46,10 +50,12 @@ export async function networkSessions<C>(
   const uses = new Map<string, SessionUse>();
   const make = (passes: readonly GraphPass[], variant: string): SessionUse => {
     const source = async (): Promise<ModelSource> => {
-      if (part.source === 'onnx' && passes.length === 0) return { path: part.path };
+      const asItIs = part.source === 'onnx' && passes.length === 0 ? { path: part.path } : null;
+      if (asItIs && !mend) return asItIs;
       const changed = await graph();
       for (const pass of passes) pass.apply(changed);
-      return serialise(changed);
+      const mended = mend?.(changed) ?? false;
+      return asItIs && !mended ? asItIs : serialise(changed);
     };
     return (work) => cache.use({ ...key, model, variant }, { source, bytes }, work);
   };

@@ -58,18 +58,18 @@ describe('a job', () => {
     const steps: number[] = [];
     const previews: number[][] = [];
     const warnings: EngineWarning[] = [];
-    const seen: number[] = [];
+    const seen: (number | string)[] = [];
     const { images, ...summary } = await client.render(request({ batch: 2, seed: 7 }), {
       previewEvery: 2,
       onProgress: ({ step }) => steps.push(step),
       onPreview: ({ rgb }) => previews.push([...rgb]),
       onWarning: (warning) => warnings.push(warning),
-      onImage: ({ seed }, index) => seen.push(seed, index),
+      onImage: ({ seed }, index, { modelName }) => seen.push(seed, index, modelName),
     });
     expect(steps).toEqual([1, 2, 3, 4, 1, 2, 3, 4]);
     expect(previews).toEqual([2, 4, 2, 4].map((step) => [step, 2, 3, 4, 5, 6]));
     expect(warnings).toEqual([{ code: 'FAKE', message: 'It is a fake.' }]);
-    expect(seen).toEqual([7, 0, 8, 1]);
+    expect(seen).toEqual([7, 0, 'fake', 8, 1, 'fake']);
     expect(images.map(({ seed }) => seed)).toEqual([7, 8]);
     expect(images[1]?.pixels).toHaveLength(512 * 512 * 3);
     expect(new Set(images[1]?.pixels)).toEqual(new Set([1.25]));

@@ -20,8 +20,6 @@ export interface EngineClientOptions extends ConnectionOptions {
 export interface RenderOptions extends RenderHooks {
   /** Kill the engine where it has not heard a cancel within `cancelWait`: a long step cannot be interrupted else. */
   forceCancel?: boolean;
-  /** False: pictures go to `onImage` only and are not kept for the result. */
-  keepImages?: boolean;
 }
 
 export interface EngineClientEvents {
@@ -256,7 +254,7 @@ class RenderJob {
     else if (message.type === 'warning') onWarning?.(message.warning);
     else if (message.type === 'image') {
       if (keepImages) this.#images[message.index] = message.image;
-      onImage?.(message.image, message.index);
+      onImage?.(message.image, message.index, message.summary);
     }
   }
 }

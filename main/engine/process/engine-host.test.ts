@@ -78,12 +78,14 @@ describe('EngineHost', () => {
 describe('the protocol', () => {
   it('takes settings that are settings', () => {
     expect(parseSettings('{}')).toEqual({});
-    expect(parseSettings('{"provider":"webgpu","memoryBudget":1e9}')).toEqual({
+    expect(parseSettings('{"provider":"webgpu","memoryBudget":1e9,"threads":2}')).toEqual({
       provider: 'webgpu',
       memoryBudget: 1e9,
+      threads: 2,
     });
     expect(() => parseSettings('{"provider":"abacus"}')).toThrow('settings are wrong');
     expect(() => parseSettings('{"memoryBudget":0}')).toThrow('settings are wrong');
+    expect(() => parseSettings('{"threads":0}')).toThrow('settings are wrong');
   });
 
   it("knows an engine's message from other words", () => {

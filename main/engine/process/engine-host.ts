@@ -76,9 +76,8 @@ export class EngineHost {
   }
 
   async #render({ id, request, previewEvery, checkpoints, resume }: RenderCommand, signal: AbortSignal): Promise<void> {
-    const sent = new Set<number>();
     try {
-      const { images, ...summary } = await this.#engine.render(request, {
+      const { images: _, ...summary } = await this.#engine.render(request, {
         signal,
         previewEvery,
         ...(checkpoints ? { checkpoints } : {}),
@@ -87,14 +86,9 @@ export class EngineHost {
         onProgress: (progress) => this.#send({ type: 'progress', id, progress }),
         onPreview: (preview) => this.#send({ type: 'preview', id, preview }),
         onWarning: (warning) => this.#send({ type: 'warning', id, warning }),
-        onImage: (image, index) => {
-          sent.add(index);
-          this.#send({ type: 'image', id, index, image });
-        },
+        onImage: (image, index, summary) => this.#send({ type: 'image', id, index, image, summary }),
+        keepImages: false,
       });
-      for (const [index, image] of images.entries()) {
-        if (!sent.has(index)) this.#send({ type: 'image', id, index, image });
-      }
       this.#send({ type: 'done', id, summary });
     } catch (thrown) {
       this.#fail(id, thrown);

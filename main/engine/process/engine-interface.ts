@@ -9,6 +9,7 @@ import type {
   ProgressEvent,
   RenderedImage,
   RenderResult,
+  RenderSummary,
 } from '../../../contract/engine.ts';
 import type { RenderRequest } from '../../../contract/request.ts';
 
@@ -18,8 +19,13 @@ export interface RenderHooks {
   onPreview?: (preview: PreviewEvent) => void;
   /** Steps between previews; 0 or omitted: none. */
   previewEvery?: number;
-  /** A finished picture, as soon as it is. */
-  onImage?: (image: RenderedImage, index: number) => void;
+  /**
+   * Every finished picture, as soon as it is, with the summary of what is done so far. One that was given may come again
+   * where the engine had to begin anew on another provider.
+   */
+  onImage?: (image: RenderedImage, index: number, summary: RenderSummary) => void;
+  /** False: pictures go to `onImage` only, and the result has none; a long batch is never held in memory. */
+  keepImages?: boolean;
   onWarning?: (warning: EngineWarning) => void;
   /** When to save half-drawn pictures; omitted: never. */
   checkpoints?: CheckpointPolicy;

@@ -28,6 +28,7 @@ const Command = z.discriminatedUnion('type', [
 const Settings = z.strictObject({
   provider: z.union([z.literal('auto'), ProviderName]).exactOptional(),
   memoryBudget: z.number().positive().exactOptional(),
+  threads: z.number().int().min(1).max(1024).exactOptional(),
 });
 
 /**

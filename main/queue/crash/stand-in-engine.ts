@@ -53,7 +53,7 @@ export class Engine implements EngineApi {
       }
       const picture = standInPicture(seed, size.width, size.height);
       images.push(picture);
-      hooks.onImage?.(picture, image);
+      hooks.onImage?.(picture, image, summary);
     }
     return { ...summary, images };
   }

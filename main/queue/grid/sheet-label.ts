@@ -5,6 +5,8 @@ export interface Label {
   /** Pixels. */
   width: number;
   height: number;
+  /** Of the font, in pixels; omitted: as large as reads well in the box. */
+  fontSize?: number;
 }
 
 /** Width of a letter of the font, on average, as a share of its size. */
@@ -16,8 +18,9 @@ export async function drawLabel({
   text,
   width,
   height,
+  fontSize,
 }: Label): Promise<{ data: Buffer; width: number; height: number }> {
-  const size = Math.max(8, Math.min(18, Math.round(height / 2), Math.round(width / 6)));
+  const size = fontSize ?? Math.max(8, Math.min(18, Math.round(height / 2), Math.round(width / 6)));
   const perLine = Math.max(1, Math.floor(width / (size * letter)));
   const lines = breakLines(text, perLine, Math.max(1, Math.floor(height / (size * lineHeight))));
   const top = (height - lines.length * size * lineHeight) / 2 + size;

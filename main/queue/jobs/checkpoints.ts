@@ -1,4 +1,4 @@
-import type { Database } from '../database/database.ts';
+import type { Database } from '../../database/database.ts';
 import type { Lease, Leases } from './leases.ts';
 
 /** Where a half-drawn picture stands. What a part holds is the engine's business. */

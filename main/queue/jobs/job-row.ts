@@ -1,5 +1,5 @@
 import type { Job, JobOrigin, JobPicture, JobState } from '../../../contract/queue.ts';
-import type { Row } from '../database/database.ts';
+import type { Row } from '../../database/database.ts';
 
 /** Columns of a job that its {@link Job} is made of. */
 export const jobColumns = `id, kind, group_id, position, state, request, output, origin, wanted, attempts, engine_deaths,

@@ -15,7 +15,7 @@ import {
   waitingStates,
 } from '../../../contract/queue.ts';
 import type { RenderRequest } from '../../../contract/request.ts';
-import type { Database, Row } from '../database/database.ts';
+import type { Database, Row } from '../../database/database.ts';
 import { nextState, type Transition } from '../transitions.ts';
 import { jobNotFound } from './job-errors.ts';
 import { jobColumns, toJob, toPicture } from './job-row.ts';

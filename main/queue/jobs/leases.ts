@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { ImpastoError } from '../../../contract/errors.ts';
 import type { Job, JobProgress } from '../../../contract/queue.ts';
-import type { Database } from '../database/database.ts';
+import type { Database } from '../../database/database.ts';
 import type { JobStore } from './job-store.ts';
 
 /** Milliseconds for which a heartbeat keeps a runner's job its own. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync, unlinkSync } from 'node:fs';
 import { ImpastoError } from '../../../contract/errors.ts';
 import type { JobPicture } from '../../../contract/queue.ts';
-import type { Database, Row } from '../database/database.ts';
+import type { Database, Row } from '../../database/database.ts';
 import { toPicture } from './job-row.ts';
 import type { Lease, Leases } from './leases.ts';
 

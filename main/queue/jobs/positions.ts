@@ -1,5 +1,5 @@
 import type { Place } from '../../../contract/queue.ts';
-import type { Database } from '../database/database.ts';
+import type { Database } from '../../database/database.ts';
 import { jobNotFound } from './job-errors.ts';
 
 /**

@@ -1,5 +1,5 @@
 import type { Job } from '../../../contract/queue.ts';
-import type { Database } from '../database/database.ts';
+import type { Database } from '../../database/database.ts';
 import type { Checkpoints } from './checkpoints.ts';
 import { cancelledNote, type JobStore } from './job-store.ts';
 import type { Leases, RunnerInfo } from './leases.ts';

@@ -61,42 +61,23 @@ export class EngineJobRunner implements JobRunner {
   async run({ request, checkpoint }: RenderTask, hooks: JobHooks, signal: AbortSignal): Promise<void> {
     await this.ready();
     const client = this.#client as EngineClient;
-    const images = request.batch;
-    let rowsBefore = 0;
-    let elapsedBefore = 0;
-    // One picture a time: what its metadata is made of comes with the end of a render.
-    for (let index = 0; index < images; index += 1) {
-      const { images: drawn, ...summary } = await client.render(
-        { ...request, seed: request.seed + index, batch: 1 },
-        {
-          previewEvery: this.#options.previewEvery ?? 0,
-          onProgress: (progress) =>
-            hooks.onProgress({
-              ...progress,
-              image: index,
-              images,
-              unetRows: rowsBefore + progress.unetRows,
-              elapsed: elapsedBefore + progress.elapsed,
-            }),
-          onPreview: (preview) => hooks.onPreview({ ...preview, image: index }),
-          onWarning: (warning) => hooks.onWarning(warning),
-          checkpoints: this.#options.checkpoints ?? longJobs,
-          onCheckpoint: ({ step, steps, predictions }) =>
-            hooks.onCheckpoint({
-              image: index,
-              step,
-              steps,
-              part: encodePart(predictions),
-              anew: step === predictions.length,
-            }),
-          ...(checkpoint && checkpoint.image === index ? { resume: decodeParts(checkpoint.parts) } : {}),
-        },
-        signal,
-      );
-      rowsBefore += summary.unetRows;
-      elapsedBefore += Object.values(summary.timings).reduce((sum, time) => sum + time, 0);
-      for (const image of drawn) hooks.onImage(image, index, summary);
-    }
+    // The engine draws one picture after the other; each is handed over as soon as it is finished.
+    await client.render(
+      request,
+      {
+        keepImages: false,
+        previewEvery: this.#options.previewEvery ?? 0,
+        onProgress: (progress) => hooks.onProgress(progress),
+        onPreview: (preview) => hooks.onPreview(preview),
+        onWarning: (warning) => hooks.onWarning(warning),
+        onImage: (image, index, summary) => hooks.onImage(image, index, summary),
+        checkpoints: this.#options.checkpoints ?? longJobs,
+        onCheckpoint: ({ predictions, ...at }) =>
+          hooks.onCheckpoint({ ...at, part: encodePart(predictions), anew: at.step === predictions.length }),
+        ...(checkpoint ? { resume: decodeParts(checkpoint.parts) } : {}),
+      },
+      signal,
+    );
   }
 
   log(): string {

@@ -38,6 +38,7 @@ export class JobAttempt {
   readonly #warnings: EngineWarning[];
   #reason: StopReason | null = null;
   #progress: JobProgress | null = null;
+  readonly #given = new Set<number>();
   #writing: Promise<void> = Promise.resolve();
   #writeFailure: unknown;
 
@@ -124,6 +125,9 @@ export class JobAttempt {
   }
 
   #write(image: RenderedImage, index: number, summary: RenderSummary, more: boolean): void {
+    // An engine that goes over to another provider begins its task anew.
+    if (this.#given.has(index)) return;
+    this.#given.add(index);
     // A paused queue finishes the picture under way, and no other.
     if (more && this.#queue.store.pauseState().paused) this.stop('yield');
     this.#writing = this.#writing.then(async () => {

@@ -91,22 +91,30 @@ describe('a runner', () => {
     expect(queue.list().jobs.filter(({ attempts }) => attempts === 2)).toHaveLength(1);
   });
 
-  it('goes on with the first picture of a batch that was not finished', async () => {
+  it('killed in picture 7 of 10 keeps six, draws none of them again and goes on with the seventh', async () => {
     const { queue, start, add, files, pids } = studio(10);
-    const id = add('a batch', { seed: 40, batch: 4, steps: 4 });
+    const id = add('a batch', { seed: 40, batch: 10, steps: 4 });
     const runner = start();
     const notes: string[] = [];
+    const written: number[] = [];
+    const drawnAgain: number[] = [];
     queue.on((event) => {
       notes.push(queue.get(id).note);
-      if (event.type !== 'progress' || event.progress.image !== 2 || event.progress.step !== 2) return;
-      if (pids.length === 1) process.kill(pids[0] as number, 'SIGKILL');
+      if (event.type === 'picture') written.push(event.picture.seed);
+      if (event.type !== 'progress') return;
+      const { image, images, step } = event.progress;
+      expect(images).toBe(10);
+      if (pids.length === 2) drawnAgain.push(image);
+      else if (image === 6 && step === 2) process.kill(pids[0] as number, 'SIGKILL');
     });
     await runner.run({ untilEmpty: true });
     expect(notes).toContainEqual(
-      expect.stringMatching(/^The engine died: it goes on with picture 3 of 4, which starts again\./),
+      expect.stringMatching(/^The engine died: it goes on with picture 7 of 10, which starts again\./),
     );
     expect(queue.get(id)).toMatchObject({ state: 'done', attempts: 2, engineDeaths: 0 });
-    expect(files()).toEqual(['40.png', '41.png', '42.png', '43.png']);
+    expect([...new Set(drawnAgain)]).toEqual([6, 7, 8, 9]);
+    expect(written).toEqual(Array.from({ length: 10 }, (_, index) => 40 + index));
+    expect(files()).toEqual(written.map((seed) => `${seed}.png`));
   });
 
   it('sets a job aside that kills the engine twice, with its log, and draws the rest', async () => {

@@ -3,7 +3,8 @@
   python adapters.py robot --minutes 4        or fox, neon, mosaic, crosshatch, guidance, few-step
   python adapters.py all --minutes 30         one after the other, sharing the minutes
 
-The base's weights never change. File formats are mixed on purpose: see RECIPES.
+The base's weights never change. File formats are mixed on purpose: see RECIPES. A recipe's `preset` goes into the metadata,
+where Impasto reads which settings a distilled adapter wants (`models/adapters/distillation.ts`).
 """
 
 from __future__ import annotations
@@ -34,8 +35,10 @@ RECIPES = {
     "neon": {"keys": "kohya", "rank": 4, "conv": 4, "description": "Glowing tubes of light on a dark wall. A LoCon: it changes convolutions too."},
     "mosaic": {"keys": "kohya", "rank": 4, "kind": Hadamard, "description": "Tiles of one colour each with pale grout. A LoHa."},
     "crosshatch": {"keys": "peft", "rank": 8, "description": "Coloured pencil hatching on white paper."},
-    "guidance": {"keys": "peft", "rank": 8, "description": f"Gives in one row what guidance {GUIDANCE:g} gives in two. Draw with guidance 1; negative prompts have no effect."},
-    "few-step": {"keys": "kohya", "rank": 8, "description": f"Draws in {FEW_STEPS} steps with the LCM scheduler and guidance 1."},
+    "guidance": {"keys": "peft", "rank": 8, "description": f"Gives in one row what guidance {GUIDANCE:g} gives in two. Draw with guidance 1; negative prompts have no effect.",
+                 "preset": {"impasto.kind": "guidance", "impasto.steps": "20", "impasto.guidance": "1"}},
+    "few-step": {"keys": "kohya", "rank": 8, "description": f"Draws in {FEW_STEPS} steps with the LCM scheduler and guidance 1.",
+                 "preset": {"impasto.kind": "lcm-lora", "impasto.steps": str(FEW_STEPS), "impasto.guidance": "1"}},
 }  # fmt: skip
 
 
@@ -178,6 +181,7 @@ def train(name: str, minutes: float, args, config: dict) -> Path:
         "modelspec.trigger_phrase": trigger, "ss_base_model_version": BASE, "ss_output_name": name,
         "ss_network_dim": str(rank), "ss_network_alpha": str(rank),
         "ss_network_module": "lycoris.kohya" if recipe.get("conv") or kind else "networks.lora",
+        **recipe.get("preset", {}),
     }  # fmt: skip
     write(adapter, path, recipe["keys"], metadata)
     print(f"{path}: {path.stat().st_size / 1e6:.2f} MB, {step} steps in {clock.spent():.0f} s")

@@ -2,11 +2,15 @@
 
   python draw.py sheet sheet.png
   python draw.py cache --preset cpu --minutes 20
+  python draw.py samples ../../../fixtures/drawings --preset gpu
 
 The cache is shards of 1000 scenes: `<split>-<number>.npy` (uint8 [1000, size, size, 3]) and `.json` (the scenes).
 Splits: `base` (what the base model learns), `extra` (adapter styles and characters, true and false), `judge` (what the judge
 learns), and `held`, `held-extra`, `held-judge` (never trained on).
 A shard that is already there is kept, so a run that was stopped goes on where it was.
+
+`samples` writes the first held-out drawings as files, with the scenes beside them: what Impasto measures the VAE's round trip on
+(`held`) and tests its reading of the judge with (`held-judge`), without Python.
 """
 
 from __future__ import annotations
@@ -99,6 +103,17 @@ def cache(args: argparse.Namespace, config: dict) -> None:
                 return
 
 
+def samples(folder: Path, config: dict, preset: dict) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for split, count in {"held": 48, "held-judge": 24}.items():
+        rng = np.random.default_rng([config["seed"], list(SAMPLERS).index(split), 0])
+        scenes = [SAMPLERS[split](rng) for _ in range(count)]
+        for k, scene in enumerate(scenes):
+            picture = Image.fromarray(draw(scene, preset["size"], preset["scale"]))
+            picture.save(folder / f"{split}-{k:02d}.webp", lossless=True, quality=100, method=6)
+        (folder / f"{split}.json").write_text("[\n" + ",\n".join(json.dumps(scene_to_json(s)) for s in scenes) + "\n]\n")
+
+
 def sheet(path: Path, seed: int, size: int) -> None:
     rng = np.random.default_rng(seed)
     rows = [np.concatenate([draw(sample(rng, [style]), size, 3) for _ in range(8)], 1) for style in STYLES]
@@ -113,7 +128,7 @@ def sheet(path: Path, seed: int, size: int) -> None:
 
 def main() -> None:
     parser = arguments(__doc__)
-    parser.add_argument("what", choices=["sheet", "cache"])
+    parser.add_argument("what", choices=["sheet", "cache", "samples"])
     parser.add_argument("path", nargs="?", type=Path, default=Path("sheet.png"))
     parser.add_argument("--split", action="append", choices=list(SAMPLERS), help="only these")
     parser.add_argument("--workers", type=int, default=1)
@@ -121,6 +136,8 @@ def main() -> None:
     config = load_config(args.preset)
     if args.what == "sheet":
         sheet(args.path, config["seed"], config["presets"][args.preset]["size"])
+    elif args.what == "samples":
+        samples(args.path, config, config["presets"][args.preset])
     else:
         cache(args, config)
 

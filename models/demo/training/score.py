@@ -105,6 +105,7 @@ def prompts() -> dict:
             "prompts": one,
             "guidance": 1,
             "within": {"objects": 0.04, "colours": 0.04},
+            "unetRows": 0.5,
         }
     )
     rows.append(
@@ -119,7 +120,7 @@ def prompts() -> dict:
         }
     )
     return {
-        "about": "things: kind -> colour ('' for a character). reach: least share right. most: greatest. within: of row 'one object', absolute.",
+        "about": "things: kind -> colour ('' for a character). reach: least share right. most: greatest. within: of row 'one object', absolute. unetRows: greatest share of the UNet rows of row 'one object'.",
         "settings": {"steps": 20, "guidance": GUIDANCE, "scheduler": "ddim", "negative": ""},
         "rows": rows,
     }  # fmt: skip

@@ -1,5 +1,5 @@
 import { setImmediate, setTimeout } from 'node:timers/promises';
-import type { EngineSettings, RenderedImage, RenderResult } from '../../../../contract/engine.ts';
+import type { EngineSettings, RenderedImage, RenderResult, RenderSummary } from '../../../../contract/engine.ts';
 import { ImpastoError } from '../../../../contract/errors.ts';
 import type { RenderRequest } from '../../../../contract/request.ts';
 import type { EngineApi, RenderHooks } from '../engine-interface.ts';
@@ -27,6 +27,15 @@ export class Engine implements EngineApi {
 
   async render(request: RenderRequest, hooks: RenderHooks & { signal?: AbortSignal }): Promise<RenderResult> {
     const images: RenderedImage[] = [];
+    const summary: RenderSummary = {
+      request,
+      provider: { provider: 'cpu', reason: 'fake' },
+      unetRows: request.steps,
+      sessionsBuilt: 0,
+      warnings: [],
+      timings: { sample: 1 },
+      modelName: 'fake',
+    };
     for (let index = 0; index < request.batch; index += 1) {
       for (let step = 1; step <= request.steps; step += 1) {
         // As the engine does: after a run that blocked the thread the messages that came meanwhile are read, then looked at.
@@ -55,21 +64,11 @@ export class Engine implements EngineApi {
         latent: Float32Array.of(index, -1),
         latentShape: [1, 1, 2],
       };
-      images.push(image);
-      // The last picture comes with the result only.
-      if (index < request.batch - 1) hooks.onImage?.(image, index);
+      if (hooks.keepImages !== false) images.push(image);
+      hooks.onImage?.(image, index, summary);
     }
     hooks.onWarning?.({ code: 'FAKE', message: 'It is a fake.' });
-    return {
-      request,
-      provider: { provider: 'cpu', reason: 'fake' },
-      unetRows: request.steps,
-      sessionsBuilt: 0,
-      warnings: [],
-      timings: { sample: 1 },
-      modelName: 'fake',
-      images,
-    };
+    return { ...summary, images };
   }
 
   devices() {

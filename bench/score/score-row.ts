@@ -1,0 +1,57 @@
+import type { RenderRequestInput } from '../../contract/request.ts';
+import type { Box } from './area-planes.ts';
+import type { Answer } from './judge-answer.ts';
+import type { Marks } from './scene-marks.ts';
+
+/** One picture to draw and how it is judged. */
+export interface Trial {
+  request: RenderRequestInput;
+  /** What stands below it on the sheet. */
+  caption: string;
+  /** What the judge looks at; omitted: the whole picture. */
+  looks?: readonly Box[];
+  /** What of it is right, by what the judge saw at each look. */
+  mark(seen: readonly Answer[]): Marks;
+}
+
+/** What a row is to reach. `figure`: a mark's share in [0, 1], `unetRows` or `seconds` a picture, or `psnr` in dB. */
+export type Bar = { figure: string } & (
+  | { least: number }
+  | { most: number }
+  /** At least that of another row less `below`. */
+  | { of: string; below: number }
+  /** At most `times` that of another row. */
+  | { of: string; times: number }
+  /** Greater than that of another row. */
+  | { above: string }
+);
+
+/** Pictures that are scored together. */
+export interface ScoreRow {
+  name: string;
+  trials: readonly Trial[];
+  bars: readonly Bar[];
+  /** Files that it cannot be drawn without; where one is missing the row falls short. */
+  needs?: readonly string[];
+}
+
+export interface Verdict {
+  figure: string;
+  /** In words, e.g. `≥ 95`. */
+  bar: string;
+  holds: boolean;
+}
+
+export interface RowResult {
+  name: string;
+  pictures: number;
+  figures: Readonly<Record<string, number>>;
+  verdicts: readonly Verdict[];
+  /** Why there are no figures. */
+  missing?: string;
+}
+
+/** Rows that a row is measured against. */
+export function rowsNeeded(row: Pick<ScoreRow, 'bars'>): string[] {
+  return row.bars.flatMap((bar) => ('of' in bar ? [bar.of] : 'above' in bar ? [bar.above] : []));
+}
