@@ -4,7 +4,7 @@ import type { Graph } from '../../models/onnx/graph.ts';
 import { unetGate } from '../../models/passes/adaptable-modules.ts';
 import { addAttentionMaps } from '../../models/passes/attention-maps.ts';
 import { levelSizes } from './adapters/gates.ts';
-import { plainVariant, unetPass } from './adapters/graph-variants.ts';
+import { picksRanks, plainVariant, unetPass } from './adapters/graph-variants.ts';
 import { ModelAdapters } from './adapters/model-adapters.ts';
 import { NetworkInputs } from './adapters/network-inputs.ts';
 import type { Engine } from './engine.ts';
@@ -36,7 +36,7 @@ export async function probeGradient(engine: Engine, probe: GradientProbe): Promi
   const { unet } = model;
   const adapters = new ModelAdapters(model);
   const active = probe.adapter ? await adapters.load([probe.adapter], () => {}) : [];
-  const variant = { ...plainVariant, reach: active[0]?.reach ?? null };
+  const variant = { ...plainVariant, reach: active[0]?.reach ?? null, picks: picksRanks(model.provider) };
   const inputs = await adapters.unetInputs(variant);
   const wanted = (probe.factors ?? []).map((path) => {
     const names = inputs.branches.factors.get(path);
