@@ -32,3 +32,8 @@ export function uploadIdOf(path: string): string | null | undefined {
   if (!path.startsWith('upload:')) return undefined;
   return reference.exec(path)?.[1] ?? null;
 }
+
+/** The id in the name of an upload's own file, as requests that were drawn hold it; undefined for any other file. */
+export function uploadIdOfFile(path: string): string | undefined {
+  return /(?:^|[\\/])([0-9a-f]{32})\.[a-z]{3,4}$/.exec(path)?.[1];
+}

@@ -41,7 +41,7 @@ describe.skipIf('missing' in found)('a mask painted by mouse', () => {
     await page.getByLabel('Height', { exact: true }).press('Control+Enter');
     const first = await drawn(studio, page, 1);
     await page.locator('.stage').waitFor();
-    await page.getByRole('button', { name: 'Mask brush' }).click();
+    await page.getByRole('button', { name: 'Brush', exact: true }).click();
     const brush = page.getByRole('slider', { name: 'Brush size' });
     await brush.focus();
     for (let at = 0; at < 20; at += 1) await page.keyboard.press('ArrowLeft');

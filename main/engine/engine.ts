@@ -17,6 +17,7 @@ import { padConvChannels } from '../../models/passes/conv-channels.ts';
 import { compositionBytes } from './adapters/composition-memory.ts';
 import { ModelAdapters } from './adapters/model-adapters.ts';
 import { builtinModel } from './model/builtin-model.ts';
+import { InversionStore } from './model/inversion-store.ts';
 import { type LoadedModel, loadModel, type Placement } from './model/loaded-model.ts';
 import { resolveSize, type SizedRequest } from './pipeline/init-picture.ts';
 import { LatentPreviews } from './pipeline/previews.ts';
@@ -45,6 +46,8 @@ export interface EngineOptions {
   provider?: ProviderName | 'auto';
   /** Bytes that sessions may hold; omitted: what the machine has free, less a reserve. */
   memoryBudget?: number;
+  /** Where inversions of pictures are kept; omitted: the system's folder for what can be made anew. */
+  inversionFolder?: string;
   /** Threads of a run on the CPU; omitted: one a physical core. */
   threads?: number;
 }
@@ -62,12 +65,14 @@ export class Engine {
   readonly #models = new Map<string, LoadedModel>();
   readonly #adapters = new WeakMap<LoadedModel, ModelAdapters>();
   readonly #previews = new LatentPreviews();
+  readonly #inversions: InversionStore;
   #reports: Promise<ProviderReport[]> | null = null;
   /** Where the job under way wants to be warned. */
   #warn: (warning: EngineWarning) => void = () => {};
 
   private constructor(options: EngineOptions) {
     this.#options = options;
+    this.#inversions = new InversionStore(options.inversionFolder);
     const budget = options.memoryBudget ?? memoryBudget(systemMemory().available);
     this.#cache = new SessionCache({
       budget,
@@ -129,7 +134,15 @@ export class Engine {
     );
     const widths = model.text.map((encoder) => encoder.config.hiddenSize);
     for (const { inversion } of embeddings) checkTextualInversion(inversion, widths);
-    const context = { model, adapters: this.adaptersOf(model), embeddings, previews: this.#previews, tiled, warn };
+    const context = {
+      model,
+      adapters: this.adaptersOf(model),
+      embeddings,
+      previews: this.#previews,
+      tiled,
+      inversions: this.#inversions,
+      warn,
+    };
     const summary = ({ unetRows, timings }: Spent): RenderSummary => ({
       request: { ...sized, provider: choice.provider },
       provider: choice,
@@ -221,7 +234,8 @@ export class Engine {
       textBytes: bytes.text,
       width: request.width,
       height: request.height,
-      rows: placement.batchRows && request.guidance.scale > 1 ? 2 : 1,
+      // A style's rows look at each other, so that they are one call on any device.
+      rows: request.style ? 3 : placement.batchRows && request.guidance.scale > 1 ? 2 : 1,
       fusedAttention: placement.author.attention === 'fused',
       vaeFactor: vae.factor,
       compositionBytes: compositionBytes(request, unet.config, {

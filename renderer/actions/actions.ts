@@ -1,5 +1,17 @@
-import { brushSizes, show, shownOf, useCanvas } from '../canvas/canvas-state.ts';
-import { mask } from '../canvas/mask.ts';
+import {
+  brushSizes,
+  hasMargins,
+  isPaintTool,
+  noMargins,
+  type PaintTool,
+  show,
+  shownOf,
+  useCanvas,
+} from '../canvas/canvas-state.ts';
+import { setMargins } from '../canvas/frame-drag.ts';
+import { addRegion, isEmpty, maskId, mostRegions, paintedLayer, stepLayer, useLayers } from '../canvas/layers.ts';
+import { raster } from '../canvas/raster/client.ts';
+import type { LayerEdit } from '../canvas/raster/protocol.ts';
 import { currentStage } from '../canvas/stage.ts';
 import { edit, useDraft } from '../state/draft.ts';
 import { redo, undo, useHistory } from '../state/history.ts';
@@ -8,13 +20,13 @@ import { shownTheme, useView } from '../state/view.ts';
 import type { Transport } from '../transport/transport.ts';
 import { draw } from './draw.ts';
 import type { KeyName } from './keys.ts';
-import { recall } from './recall.ts';
+import { type RecallPart, recall } from './recall.ts';
 
 /** Something a person can do. Buttons, the command menu and keys all come from here. */
 export interface Action {
   id: string;
   label: string;
-  group: 'Draw' | 'Canvas' | 'Mask' | 'Picture' | 'Window';
+  group: 'Draw' | 'Canvas' | 'Tools' | 'Layer' | 'Picture' | 'Window';
   /** Keys unless the person has bound others. */
   keys: readonly KeyName[];
   /** Works while text is typed too. */
@@ -27,9 +39,18 @@ const canvas = () => useCanvas.getState();
 const jobs = () => useJobs.getState();
 const hasPicture = () => canvas().shown !== null;
 const hasRequest = () => canvas().shown?.request != null;
-const masked = () => canvas().masked;
+/** Whether there is a layer to paint on. */
+const canPaint = () => paintedLayer() !== null;
+const layerHolds = () => {
+  const layer = paintedLayer();
+  return layer !== null && !isEmpty(layer);
+};
 
-function recallAction(part: Parameters<typeof recall>[1], label: string, key: KeyName): Action {
+function recallAction<Part extends RecallPart>(
+  part: Part,
+  label: string,
+  key: KeyName,
+): Action & { id: `recall-${Part}` } {
   return {
     id: `recall-${part}`,
     label,
@@ -38,7 +59,7 @@ function recallAction(part: Parameters<typeof recall>[1], label: string, key: Ke
     enabled: hasRequest,
     perform: () => {
       const request = canvas().shown?.request;
-      if (request) recall(request, part);
+      if (request) return recall(request, part);
     },
   };
 }
@@ -47,6 +68,43 @@ function resizeBrush(factor: number): void {
   const { brushSize } = canvas();
   const next = factor > 1 ? Math.max(brushSize + 1, brushSize * factor) : Math.min(brushSize - 1, brushSize * factor);
   useCanvas.setState({ brushSize: Math.round(Math.min(brushSizes.max, Math.max(brushSizes.min, next))) });
+}
+
+function toolAction<Tool extends PaintTool>(tool: Tool, label: string, key: KeyName): Action & { id: Tool } {
+  return {
+    id: tool,
+    label,
+    group: 'Tools',
+    keys: [key],
+    enabled: canPaint,
+    perform: () => {
+      useCanvas.setState({ tool, comparing: false });
+      showPaintedLayer();
+    },
+  };
+}
+
+/** What is painted on has to be seen. */
+function showPaintedLayer(): void {
+  const layer = paintedLayer();
+  if (layer === null) return;
+  if (layer === maskId) useCanvas.setState({ maskShown: true });
+  useLayers.setState(({ regions }) => ({
+    active: layer,
+    regions: regions.some(({ id, shown }) => id === layer && !shown)
+      ? regions.map((one) => (one.id === layer ? { ...one, shown: true } : one))
+      : regions,
+  }));
+}
+
+/** Changes the whole of the layer that is painted on. */
+function editLayer(label: string, change: LayerEdit): void {
+  const layer = paintedLayer();
+  if (layer !== null) raster.edit(label, layer, change);
+}
+
+function harden(by: number): void {
+  useCanvas.setState(({ hardness }) => ({ hardness: Math.round(Math.min(1, Math.max(0, hardness + by)) * 100) / 100 }));
 }
 
 /** Goes to a neighbour in the gallery. */
@@ -165,38 +223,80 @@ export const actions = [
     perform: () => useCanvas.setState(({ comparing }) => ({ comparing: !comparing })),
   },
   {
-    id: 'brush',
-    label: 'Mask brush',
-    group: 'Mask',
-    keys: ['B'],
+    id: 'frame',
+    label: 'Outpaint: drag the frame',
+    group: 'Tools',
+    keys: ['O'],
     enabled: hasPicture,
-    perform: () => useCanvas.setState({ tool: 'brush', maskShown: true, comparing: false }),
+    perform: () => useCanvas.setState({ tool: 'frame', comparing: false }),
   },
   {
-    id: 'eraser',
-    label: 'Mask eraser',
-    group: 'Mask',
-    keys: ['E'],
-    enabled: hasPicture,
-    perform: () => useCanvas.setState({ tool: 'eraser', maskShown: true, comparing: false }),
+    id: 'reset-frame',
+    label: 'Put the frame back on the picture',
+    group: 'Canvas',
+    keys: ['Shift+O'],
+    enabled: () => hasMargins(canvas().margins),
+    perform: () => setMargins(noMargins),
   },
-  { id: 'smaller', label: 'Smaller brush', group: 'Mask', keys: ['['], perform: () => resizeBrush(0.85) },
-  { id: 'larger', label: 'Larger brush', group: 'Mask', keys: [']'], perform: () => resizeBrush(1.18) },
+  toolAction('brush', 'Brush', 'B'),
+  toolAction('eraser', 'Eraser', 'E'),
+  toolAction('lasso', 'Lasso', 'L'),
+  toolAction('rectangle', 'Rectangle', 'M'),
+  toolAction('fill', 'Fill what the layer encloses', 'K'),
+  { ...toolAction('colour', 'Select by colour', 'W'), enabled: () => hasPicture() && canPaint() },
+  { id: 'smaller', label: 'Smaller brush', group: 'Tools', keys: ['['], perform: () => resizeBrush(0.85) },
+  { id: 'larger', label: 'Larger brush', group: 'Tools', keys: [']'], perform: () => resizeBrush(1.18) },
+  { id: 'softer', label: 'Softer brush', group: 'Tools', keys: ['Shift+{'], perform: () => harden(-0.1) },
+  { id: 'harder', label: 'Harder brush', group: 'Tools', keys: ['Shift+}'], perform: () => harden(0.1) },
+  {
+    id: 'take-away',
+    label: 'Shapes add or take away',
+    group: 'Tools',
+    keys: ['Shift+T'],
+    enabled: () => isPaintTool(canvas().tool),
+    perform: () => useCanvas.setState(({ takeAway }) => ({ takeAway: !takeAway })),
+  },
+  {
+    id: 'add-region',
+    label: 'Add a region',
+    group: 'Layer',
+    keys: ['N'],
+    enabled: () => useLayers.getState().regions.length < mostRegions,
+    perform: addRegion,
+  },
+  { id: 'layer-above', label: 'Layer above', group: 'Layer', keys: ['PageUp'], perform: () => stepLayer(-1) },
+  { id: 'layer-below', label: 'Layer below', group: 'Layer', keys: ['PageDown'], perform: () => stepLayer(1) },
   {
     id: 'invert-mask',
-    label: 'Invert mask',
-    group: 'Mask',
+    label: 'Invert the layer',
+    group: 'Layer',
     keys: ['Shift+V'],
-    enabled: hasPicture,
-    perform: () => mask.invert(),
+    enabled: canPaint,
+    perform: () => editLayer('Invert', { kind: 'invert' }),
   },
   {
     id: 'clear-mask',
-    label: 'Clear mask',
-    group: 'Mask',
+    label: 'Clear the layer',
+    group: 'Layer',
     keys: ['Shift+Backspace'],
-    enabled: masked,
-    perform: () => mask.clear(),
+    enabled: layerHolds,
+    perform: () => editLayer('Clear', { kind: 'clear' }),
+  },
+  {
+    id: 'grow',
+    label: 'Grow the layer',
+    group: 'Layer',
+    keys: ['Shift+>'],
+    enabled: layerHolds,
+    perform: () => editLayer('Grow', { kind: 'grow', by: canvas().growth }),
+  },
+  {
+    id: 'shrink',
+    label: 'Shrink the layer',
+    group: 'Layer',
+    keys: ['Shift+<'],
+    enabled: layerHolds,
+    perform: () => editLayer('Shrink', { kind: 'grow', by: -canvas().growth }),
   },
   recallAction('all', 'Recall all settings', 'A'),
   recallAction('seed', 'Recall seed', 'S'),

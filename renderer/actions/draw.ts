@@ -1,13 +1,15 @@
+import { ImpastoError } from '../../contract/errors.ts';
 import type { RenderRequestInput } from '../../contract/request.ts';
 import { uploadReference } from '../../contract/uploads.ts';
-import { useCanvas } from '../canvas/canvas-state.ts';
-import { mask } from '../canvas/mask.ts';
+import { frameOf, hasMargins, useCanvas } from '../canvas/canvas-state.ts';
+import { isEmpty, maskId, regionOf, useLayers } from '../canvas/layers.ts';
+import { raster } from '../canvas/raster/client.ts';
 import { useDevice } from '../state/device.ts';
 import { randomSeed, useDraft } from '../state/draft.ts';
 import { useRefusal } from '../state/refusal.ts';
 import type { Transport } from '../transport/transport.ts';
 
-/** Puts what the window shows in the queue: the form, and the picture and mask on the canvas where they take part. */
+/** Puts what the window shows in the queue: the form, and what is on the canvas where it takes part. */
 export async function draw(transport: Transport, place: 'front' | 'end'): Promise<void> {
   useRefusal.setState({ error: null });
   const { draft, seedLocked } = useDraft.getState();
@@ -15,30 +17,75 @@ export async function draw(transport: Transport, place: 'front' | 'end'): Promis
   if (!seedLocked) useDraft.setState({ draft: { ...draft, seed } });
   useCanvas.setState({ follow: true, comparing: false });
   try {
-    const request = { ...draft, seed, provider: useDevice.getState().provider, ...(await fromCanvas(transport)) };
-    await transport.call('queue.add', { requests: [request], place });
+    // The last stroke may still be on its way.
+    await raster.settled();
+    const request = { ...draft, seed, provider: useDevice.getState().provider };
+    const parts = [await fromPicture(transport), await fromRegions(transport)];
+    await transport.call('queue.add', { requests: [Object.assign(request, ...parts)], place });
   } catch (thrown) {
     useRefusal.getState().refuse(thrown);
   }
 }
 
 /** Whether the next picture begins from the one on the canvas, and by what part of it. */
-export function canvasTakesPart(): 'no' | 'picture' | 'mask' {
-  const { shown, masked, startFrom } = useCanvas.getState();
+export function canvasTakesPart(): 'no' | 'picture' | 'mask' | 'outpaint' {
+  const { shown, masked, startFrom, margins } = useCanvas.getState();
   if (!shown) return 'no';
+  if (hasMargins(margins)) return 'outpaint';
   return masked ? 'mask' : startFrom ? 'picture' : 'no';
 }
 
-async function fromCanvas(
-  transport: Transport,
-): Promise<Pick<RenderRequestInput, 'init' | 'mask' | 'width' | 'height'>> {
-  const { shown, strength, feather } = useCanvas.getState();
+/** Whether the canvas says how large the next picture is, rather than the form. */
+export function canvasHasSize(): boolean {
+  const part = canvasTakesPart();
+  return part === 'mask' || part === 'outpaint' || (useCanvas.getState().shown !== null && hasRegions());
+}
+
+const hasRegions = () => useLayers.getState().regions.length > 0;
+
+/** The size of the canvas as models can draw it; the form's where the canvas does not say. */
+function sizeOfCanvas(): Pick<RenderRequestInput, 'width' | 'height'> {
+  if (!canvasHasSize()) return {};
+  const { shown, margins } = useCanvas.getState();
+  const { left, top, right, bottom } = margins;
+  const whole = (side: number) => Math.max(8, Math.floor(side / 8) * 8);
+  return { width: whole(shown?.width ?? 8) + left + right, height: whole(shown?.height ?? 8) + top + bottom };
+}
+
+async function fromPicture(transport: Transport): Promise<Partial<RenderRequestInput>> {
+  const { shown, strength, feather, size, margins, masked } = useCanvas.getState();
   const part = canvasTakesPart();
   if (!shown || part === 'no') return {};
   const init = { path: shown.source, strength };
   if (part === 'picture') return { init };
-  const { id } = await transport.upload(await mask.toPng());
-  // Outside the mask nothing may change, so the picture keeps its size.
-  const size = { width: shown.width, height: shown.height };
-  return { init, mask: { path: uploadReference(id), feather }, ...size };
+  return {
+    init,
+    ...(masked && { mask: { path: await uploaded(transport, maskId, { x: 0, y: 0, ...size }), feather } }),
+    ...(part === 'outpaint' && { outpaint: margins }),
+    ...sizeOfCanvas(),
+  };
+}
+
+async function fromRegions(transport: Transport): Promise<Partial<RenderRequestInput>> {
+  const { regions } = useLayers.getState();
+  if (regions.length === 0) return {};
+  const { size, margins } = useCanvas.getState();
+  const empty = regions.find(({ id }) => isEmpty(id));
+  if (empty) {
+    throw new ImpastoError(
+      'MASK_INVALID',
+      `The region "${empty.name}" is empty.`,
+      'Draw on the canvas where it is, or remove it.',
+    );
+  }
+  const frame = frameOf(size, margins);
+  const named = [];
+  for (const region of regions) named.push(regionOf(region, await uploaded(transport, region.id, frame)));
+  const { composition } = useDraft.getState().draft;
+  return { regions: named, composition: { ...composition, method: 'regional' }, ...sizeOfCanvas() };
+}
+
+async function uploaded(transport: Transport, layer: string, box: Parameters<typeof raster.toPng>[1]): Promise<string> {
+  const { id } = await transport.upload(await raster.toPng(layer, box));
+  return uploadReference(id);
 }

@@ -1,5 +1,6 @@
 import { useSyncExternalStore } from 'react';
 import { useCanvas } from '../canvas/canvas-state.ts';
+import { useLayers } from '../canvas/layers.ts';
 import { useDraft } from '../state/draft.ts';
 import { useHistory } from '../state/history.ts';
 import { useJobs } from '../state/jobs.ts';
@@ -36,7 +37,9 @@ export function listenForKeys(transport: Transport): () => void {
 }
 
 function subscribe(listener: () => void): () => void {
-  const stops = [useCanvas, useDraft, useHistory, useJobs, useView].map((store) => store.subscribe(listener));
+  const stops = [useCanvas, useLayers, useDraft, useHistory, useJobs, useView].map((store) =>
+    store.subscribe(listener),
+  );
   return () => {
     for (const stop of stops) stop();
   };

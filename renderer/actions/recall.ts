@@ -1,8 +1,11 @@
-import { asImpastoError } from '../../contract/errors.ts';
+import { asImpastoError, ImpastoError } from '../../contract/errors.ts';
 import type { RenderRequest } from '../../contract/request.ts';
 import { resourceUrls } from '../../contract/resources.ts';
 import { uploadReference } from '../../contract/uploads.ts';
 import { show, useCanvas } from '../canvas/canvas-state.ts';
+import { setMargins } from '../canvas/frame-drag.ts';
+import { changeLayers, maskId, type RegionLayer } from '../canvas/layers.ts';
+import { layersOf, loadMask, loadRegions, showAndWait, startOf } from '../canvas/restore.ts';
 import { type Draft, draftOf, edit, lockSeed, useDraft } from '../state/draft.ts';
 import { tell, tellError } from '../state/notices.ts';
 import type { Transport } from '../transport/transport.ts';
@@ -39,17 +42,48 @@ const told: Record<RecallPart, string> = {
   remix: 'Settings recalled, with a new seed each time',
 };
 
-/** Fills the form from how a picture was drawn. */
-export function recall(request: RenderRequest, part: RecallPart): void {
-  edit('Recall', recalled(request, part, useDraft.getState().draft), `recall ${part} ${Date.now()}`);
+/** Fills the form from how a picture was drawn, and the canvas where all of it is recalled. */
+export async function recall(request: RenderRequest, part: RecallPart): Promise<void> {
+  const whole = part === 'all' || part === 'remix';
+  const regions = whole ? layersOf(request.regions) : [];
+  const change = recalled(request, part, useDraft.getState().draft);
+  if (whole) {
+    const active = regions.at(-1)?.id ?? maskId;
+    changeLayers('Recall', { regions, active }, change);
+  } else {
+    edit('Recall', change, `recall ${part} ${Date.now()}`);
+  }
   if (part === 'all' || part === 'seed') lockSeed(true);
   if (part === 'remix') lockSeed(false);
-  if (part === 'all' && request.init) {
-    useCanvas.setState({ strength: request.init.strength });
-    tell(told.all, 'It was drawn from another picture: put that one on the canvas to draw it again.');
-  } else {
-    tell(told[part]);
+  const missing = whole ? await recallCanvas(request, regions, part === 'all') : [];
+  tell(told[part], missing.join(' '));
+}
+
+/** Brings back what lay on the canvas. @returns what could not be, in words */
+async function recallCanvas(
+  request: RenderRequest,
+  regions: readonly RegionLayer[],
+  withPicture: boolean,
+): Promise<string[]> {
+  const missing: string[] = [];
+  const { init, mask, outpaint } = request;
+  if (init && withPicture) {
+    useCanvas.setState({ strength: init.strength, startFrom: !mask && !outpaint });
+    const start = startOf(request);
+    try {
+      if (!start) throw new ImpastoError('FILE_NOT_FOUND', init.path, '');
+      await showAndWait(start);
+      if (outpaint) setMargins(outpaint);
+      if (mask) await loadMask(mask);
+    } catch {
+      missing.push(
+        'The picture it was drawn from, or its mask, is not at hand: put it on the canvas to draw it again.',
+      );
+    }
   }
+  const lost = await loadRegions(request.regions, regions);
+  if (lost.length > 0) missing.push(`${lost.join(', ')}: the mask is not at hand. Draw it again.`);
+  return missing;
 }
 
 /** A picture file that was dropped: it goes on the canvas, and its settings into the form where it holds any. */
@@ -70,7 +104,7 @@ export async function openPicture(transport: Transport, file: File): Promise<voi
       },
       false,
     );
-    if (request) recall(request, 'all');
+    if (request) await recall(request, 'all');
     else tell(`${file.name} is on the canvas`, infotext ? 'Its settings could not be read.' : 'It holds no settings.');
     for (const { message } of warnings) tell(message);
   } catch (thrown) {

@@ -1,34 +1,52 @@
-import { Brush, Columns2, Eraser, Hand, Maximize, Minus, Plus } from 'lucide-react';
-import { Slider } from 'radix-ui';
 import { useEffect, useRef } from 'react';
 import { perform, useAction } from '../actions/perform.ts';
 import { ProgressBar, progressText } from '../queue/job-row.tsx';
 import { runningJob, useJobs } from '../state/jobs.ts';
 import { useTransport } from '../transport/context.tsx';
-import { ActionButton } from '../ui/action-button.tsx';
 import { ErrorCard } from '../ui/error-card.tsx';
 import { Keycap } from '../ui/keycap.tsx';
-import { brushSizes, useCanvas } from './canvas-state.ts';
+import { useCanvas } from './canvas-state.ts';
+import { useLayers } from './layers.ts';
 import { PictureBar } from './picture-bar.tsx';
 import { mountStage } from './stage.ts';
+import { ToolOptions } from './tool-options.tsx';
+import { Toolbox } from './toolbox.tsx';
 
 export function CanvasPanel() {
   const container = useRef<HTMLDivElement>(null);
   useEffect(() => (container.current ? mountStage(container.current) : undefined), []);
   const shown = useCanvas((state) => state.shown);
   const preview = useCanvas((state) => state.preview);
+  const sheet = useLayers(({ regions }) => regions.length > 0) && !shown;
+  const name = shown
+    ? `Picture: ${shown.request?.prompt || shown.name || 'without a prompt'}`
+    : sheet
+      ? 'Empty sheet with regions'
+      : 'Empty canvas';
   return (
     <main className="canvas-panel" aria-label="Canvas">
       <div className="canvas-stage">
         <div
           ref={container}
           className="stage"
-          role="img"
-          aria-label={shown ? `Picture: ${shown.request?.prompt || shown.name || 'without a prompt'}` : 'Empty canvas'}
+          role="application"
+          aria-label="Drawing area"
+          aria-describedby="stage-keys"
+          // biome-ignore lint/a11y/noNoninteractiveTabindex: it is painted on by keys too
+          tabIndex={0}
         />
-        {!shown && !preview && <Welcome />}
+        <p id="stage-keys" className="unseen">
+          With a tool chosen, arrows move it, Enter begins and ends a stroke or a shape, Escape leaves it.
+        </p>
+        <div className="unseen" role="img" aria-label={name} />
+        {!shown && !preview && !sheet && <Welcome />}
         <Running />
-        {shown && <Tools />}
+        {(shown || sheet) && (
+          <>
+            <Toolbox />
+            <ToolOptions />
+          </>
+        )}
       </div>
       <PictureBar />
     </main>
@@ -73,75 +91,6 @@ function Running() {
     <div className="running">
       <span>{progress ? progressText(progress) : 'Starting'}</span>
       {progress && <ProgressBar progress={progress} label="The picture that is drawn" />}
-    </div>
-  );
-}
-
-function Tools() {
-  const { tool, brushSize, comparing, split, zoom } = useCanvas();
-  const painting = tool !== 'move' && !comparing;
-  return (
-    <div className="tools" role="toolbar" aria-label="Canvas tools">
-      <ActionButton id="move" pressed={tool === 'move'} side="top">
-        <Hand size={17} aria-hidden="true" />
-      </ActionButton>
-      <ActionButton id="brush" pressed={tool === 'brush'} side="top">
-        <Brush size={17} aria-hidden="true" />
-      </ActionButton>
-      <ActionButton id="eraser" pressed={tool === 'eraser'} side="top">
-        <Eraser size={17} aria-hidden="true" />
-      </ActionButton>
-      {painting && (
-        <div className="tool-size">
-          <Slider.Root
-            className="slider"
-            // By its logarithm: small brushes need finer steps.
-            value={[Math.log2(brushSize)]}
-            min={Math.log2(brushSizes.min)}
-            max={Math.log2(brushSizes.max)}
-            step={0.1}
-            onValueChange={([next]) => next !== undefined && useCanvas.setState({ brushSize: Math.round(2 ** next) })}
-          >
-            <Slider.Track className="slider-track">
-              <Slider.Range className="slider-range" />
-            </Slider.Track>
-            <Slider.Thumb className="slider-thumb" aria-label="Brush size" aria-valuetext={`${brushSize} pixels`} />
-          </Slider.Root>
-          <span className="tool-number">{brushSize} px</span>
-        </div>
-      )}
-      <span className="tool-gap" />
-      <ActionButton id="compare" pressed={comparing} side="top">
-        <Columns2 size={17} aria-hidden="true" />
-      </ActionButton>
-      {comparing && (
-        <div className="tool-size">
-          <Slider.Root
-            className="slider"
-            value={[split]}
-            min={0}
-            max={1}
-            step={0.01}
-            onValueChange={([next]) => next !== undefined && useCanvas.setState({ split: next })}
-          >
-            <Slider.Track className="slider-track">
-              <Slider.Range className="slider-range" />
-            </Slider.Track>
-            <Slider.Thumb className="slider-thumb" aria-label="Before and after" />
-          </Slider.Root>
-        </div>
-      )}
-      <span className="tool-gap" />
-      <ActionButton id="zoom-out" side="top">
-        <Minus size={16} aria-hidden="true" />
-      </ActionButton>
-      <span className="tool-number zoom">{Math.round(zoom * devicePixelRatio * 100)}%</span>
-      <ActionButton id="zoom-in" side="top">
-        <Plus size={16} aria-hidden="true" />
-      </ActionButton>
-      <ActionButton id="fit" side="top">
-        <Maximize size={16} aria-hidden="true" />
-      </ActionButton>
     </div>
   );
 }

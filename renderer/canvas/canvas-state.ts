@@ -1,6 +1,7 @@
 import { create } from 'zustand';
 import type { RenderRequest } from '../../contract/request.ts';
 import type { Picture } from '../state/jobs.ts';
+import type { Box } from './raster/box.ts';
 
 /** A picture on the canvas. */
 export interface Shown {
@@ -19,7 +20,20 @@ export interface Shown {
   name: string | null;
 }
 
-export type Tool = 'move' | 'brush' | 'eraser';
+export const paintTools = ['brush', 'eraser', 'lasso', 'rectangle', 'fill', 'colour'] as const;
+export type PaintTool = (typeof paintTools)[number];
+/** `frame`: drags the picture's edges outward, to paint beyond them. */
+export type Tool = 'move' | 'frame' | PaintTool;
+
+/** Pixels added on each side. */
+export interface Margins {
+  left: number;
+  top: number;
+  right: number;
+  bottom: number;
+}
+
+export const noMargins: Margins = { left: 0, top: 0, right: 0, bottom: 0 };
 
 /** What the engine has so far of the picture that is drawn. */
 export interface LivePreview {
@@ -34,12 +48,26 @@ interface CanvasState {
   preview: LivePreview | null;
   /** Show what is drawn as it comes; not while somebody looks at an older picture. */
   follow: boolean;
+  /** Of what is on the canvas; of the empty sheet where there is no picture. */
+  size: { width: number; height: number };
+  /** What the next picture has more on each side than the one on the canvas. */
+  margins: Margins;
   tool: Tool;
   /** Diameter, pixels of the picture. */
   brushSize: number;
-  /** Pixels of the picture. */
+  /** 1: a clean edge; 0: fades out from the middle. */
+  hardness: number;
+  /** Shapes and fills take away instead of adding. */
+  takeAway: boolean;
+  /** By how much a channel of a colour may differ to be chosen with it, 0 to 255. */
+  tolerance: number;
+  /** Choose only what hangs together. */
+  contiguous: boolean;
+  /** Pixels by which a layer is grown or shrunk. */
+  growth: number;
+  /** Of the mask, pixels of the picture. */
   feather: number;
-  /** Whether anything is painted. */
+  /** Whether the mask holds anything. */
   masked: boolean;
   maskShown: boolean;
   /** Draw from this picture even without a mask. */
@@ -59,8 +87,15 @@ export const useCanvas = create<CanvasState>(() => ({
   before: null,
   preview: null,
   follow: true,
+  size: { width: 0, height: 0 },
+  margins: noMargins,
   tool: 'move',
   brushSize: 48,
+  hardness: 0.8,
+  takeAway: false,
+  tolerance: 32,
+  contiguous: true,
+  growth: 4,
   feather: 4,
   masked: false,
   maskShown: true,
@@ -70,6 +105,19 @@ export const useCanvas = create<CanvasState>(() => ({
   split: 0.5,
   zoom: 1,
 }));
+
+export function hasMargins({ left, top, right, bottom }: Margins): boolean {
+  return left + top + right + bottom > 0;
+}
+
+/** What the next picture covers, in pixels of the one on the canvas. */
+export function frameOf(size: { width: number; height: number }, { left, top, right, bottom }: Margins): Box {
+  return { x: -left, y: -top, width: size.width + left + right, height: size.height + top + bottom };
+}
+
+export function isPaintTool(tool: Tool): tool is PaintTool {
+  return (paintTools as readonly Tool[]).includes(tool);
+}
 
 export function shownOf(picture: Picture): Shown {
   const { id, job, url, path, width, height, request, seed } = picture;
@@ -90,10 +138,13 @@ export function show(next: Shown, follow: boolean): void {
     before: same ? comparable : null,
     follow,
     preview: null,
+    margins: noMargins,
     ...(!same && { comparing: false }),
   });
 }
 
-function sameProportions(a: Shown, b: Shown): boolean {
+type Sized = Pick<Shown, 'width' | 'height'>;
+
+export function sameProportions(a: Sized, b: Sized): boolean {
   return Math.abs(a.width * b.height - b.width * a.height) <= Math.max(a.width, b.width, a.height, b.height);
 }

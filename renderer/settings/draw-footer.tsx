@@ -10,7 +10,7 @@ import { ErrorCard } from '../ui/error-card.tsx';
 import { Keycap } from '../ui/keycap.tsx';
 import { NumberInput } from '../ui/number-input.tsx';
 
-const labels = { no: 'Draw', picture: 'Draw from it', mask: 'Redraw mask' } as const;
+const labels = { no: 'Draw', picture: 'Draw from it', mask: 'Redraw mask', outpaint: 'Outpaint' } as const;
 
 /** Always in view: the button that all the rest is for. */
 export function DrawFooter() {
@@ -20,7 +20,7 @@ export function DrawFooter() {
   const batch = useDraft((state) => state.draft.batch);
   const error = useRefusal((state) => state.error);
   const paused = useJobs((state) => state.state?.paused ?? false);
-  useCanvas(({ shown, masked, startFrom }) => `${shown?.id} ${masked} ${startFrom}`);
+  const label = useCanvas(() => labels[canvasTakesPart()]);
   return (
     <div className="draw-footer">
       {error && <ErrorCard error={error} onDismiss={() => useRefusal.setState({ error: null })} />}
@@ -60,7 +60,7 @@ export function DrawFooter() {
           </button>
         </fieldset>
         <button type="button" className="button primary" onClick={() => void perform(action, transport)}>
-          {labels[canvasTakesPart()]}
+          {label}
           {key && <Keycap name={key} />}
         </button>
       </div>

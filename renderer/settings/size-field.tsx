@@ -1,5 +1,7 @@
 import { ArrowLeftRight } from 'lucide-react';
+import { canvasHasSize } from '../actions/draw.ts';
 import { useCanvas } from '../canvas/canvas-state.ts';
+import { useLayers } from '../canvas/layers.ts';
 import { edit, useDraft } from '../state/draft.ts';
 import { useModels } from '../state/models.ts';
 import { ActionButton } from '../ui/action-button.tsx';
@@ -10,7 +12,8 @@ import { shapeOf, shapes, sizeOf } from './size.ts';
 export function SizeField() {
   const { model, width, height } = useDraft((state) => state.draft);
   const trained = useModels((state) => state.facts.get(model)?.facts?.size) ?? 512;
-  const masked = useCanvas(({ shown, masked }) => shown !== null && masked);
+  const regions = useLayers((state) => state.regions.length);
+  const ofCanvas = useCanvas(() => canvasHasSize() && regions >= 0);
   const across = width ?? trained;
   const down = height ?? trained;
   const shape = shapeOf(across, down, trained);
@@ -18,7 +21,7 @@ export function SizeField() {
     <div className="size">
       <span className="field-label">
         Size
-        {masked && <span className="field-note">as the picture</span>}
+        {ofCanvas && <span className="field-note">as the canvas</span>}
       </span>
       <div className="size-numbers">
         <NumberInput

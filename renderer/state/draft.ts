@@ -2,8 +2,8 @@ import { create } from 'zustand';
 import { RenderRequest } from '../../contract/request.ts';
 import { record } from './history.ts';
 
-/** What the form holds: the next request, but for pictures and masks, which the canvas holds. */
-export type Draft = Omit<RenderRequest, 'version' | 'init' | 'mask' | 'outpaint' | 'provider'>;
+/** What the form holds: the next request, but for pictures, masks and regions, which the canvas holds. */
+export type Draft = Omit<RenderRequest, 'version' | 'init' | 'mask' | 'outpaint' | 'regions' | 'provider'>;
 
 interface DraftState {
   draft: Draft;
@@ -15,8 +15,10 @@ interface DraftState {
 const firstPrompt = 'a red house by the sea, soft watercolour';
 
 export function draftOf(request: RenderRequest): Draft {
-  const { version: _v, init: _i, mask: _m, outpaint: _o, provider: _p, ...draft } = request;
-  return draft;
+  const { version: _v, init: _i, mask: _m, outpaint: _o, regions: _r, provider: _p, ...draft } = request;
+  // Whether there are regions decides the canvas.
+  const { composition } = draft;
+  return composition.method === 'regional' ? { ...draft, composition: { ...composition, method: 'sum' } } : draft;
 }
 
 export const firstDraft: Draft = draftOf(RenderRequest.parse({ prompt: firstPrompt }));
@@ -29,7 +31,10 @@ function stored(): DraftState {
   if (!text) return first;
   try {
     const { draft, seedLocked } = JSON.parse(text) as DraftState;
-    return { draft: draftOf(RenderRequest.parse(draft)), seedLocked: seedLocked === true };
+    // Regions lie on the canvas, which begins empty: what acts in them alone has no place to act.
+    const adapters = draft.adapters.filter(({ region }) => region === undefined);
+    const request = RenderRequest.parse({ ...draft, adapters, regions: [] });
+    return { draft: draftOf(request), seedLocked: seedLocked === true };
   } catch {
     // Written by another version: what was typed then cannot be read now.
     return first;

@@ -7,11 +7,19 @@ export interface Change {
   redo(): void;
   /** Changes with the same key within a moment of each other are one: typing, dragging a slider. */
   key?: string;
+  /** Told when it can never be undone or redone any more. */
+  forget?(): void;
+}
+
+interface Entry extends Change {
+  at: number;
+  /** As it was given. */
+  change: Change;
 }
 
 interface HistoryState {
-  past: readonly (Change & { at: number })[];
-  future: readonly Change[];
+  past: readonly Entry[];
+  future: readonly Entry[];
 }
 
 const most = 200;
@@ -23,14 +31,25 @@ export const useHistory = create<HistoryState>(() => ({ past: [], future: [] }))
 
 /** Remembers what was just done. */
 export function record(change: Change, now = Date.now()): void {
-  useHistory.setState(({ past }) => {
-    const last = past.at(-1);
-    if (last && change.key !== undefined && last.key === change.key && now - last.at < moment) {
-      const merged = { ...last, redo: change.redo, at: now };
-      return { past: [...past.slice(0, -1), merged], future: [] };
-    }
-    return { past: [...past.slice(-most + 1), { ...change, at: now }], future: [] };
-  });
+  const { past, future } = useHistory.getState();
+  const last = past.at(-1);
+  if (last && change.key !== undefined && last.key === change.key && now - last.at < moment) {
+    const merged = { ...last, redo: change.redo, at: now, change };
+    useHistory.setState({ past: [...past.slice(0, -1), merged], future: [] });
+  } else {
+    useHistory.setState({ past: [...past.slice(-most + 1), { ...change, at: now, change }], future: [] });
+    if (past.length >= most) past[0]?.forget?.();
+  }
+  for (const lost of future) lost.forget?.();
+}
+
+/** Takes changes out of the history: they changed nothing, or nothing is left of what they did. */
+export function withdraw(changes: readonly object[]): void {
+  const gone = new Set(changes);
+  const { past, future } = useHistory.getState();
+  const stays = (entry: Entry) => !gone.has(entry.change);
+  useHistory.setState({ past: past.filter(stays), future: future.filter(stays) });
+  for (const entry of [...past, ...future]) if (!stays(entry)) entry.forget?.();
 }
 
 export function undo(): void {

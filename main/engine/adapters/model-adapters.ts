@@ -9,7 +9,15 @@ import { type AdapterReach, adapterReaches, reachOf } from '../../../models/pass
 import type { LoadedModel } from '../model/loaded-model.ts';
 import { modelIdentity } from '../runtime/session-cache.ts';
 import { FactorStack } from './factor-stack.ts';
-import { textPass, type UNetVariant, unetPass, type VariantInputs, variantKey } from './graph-variants.ts';
+import {
+  noVariantInputs,
+  plainVariant,
+  textPass,
+  type UNetVariant,
+  unetPass,
+  type VariantInputs,
+  variantKey,
+} from './graph-variants.ts';
 
 /** An adapter of a request, its factors in the model's stacks. */
 export interface ActiveAdapter {
@@ -29,13 +37,6 @@ export interface ActiveAdapter {
 export type OpenAdapter = (path: string, checkpoint: Checkpoint, options: OpenAdapterOptions) => Promise<Adapter>;
 
 type Facts = Omit<ActiveAdapter, 'ref' | 'id'> & { warnings: EngineWarning[] };
-
-const noInputs: VariantInputs = {
-  modules: [],
-  branches: { factors: new Map(), gates: new Map() },
-  cross: new Map(),
-  self: new Map(),
-};
 
 const isKeyOrValue = (path: string): boolean => /attn2\.to_[kv]$/.test(path);
 
@@ -94,7 +95,7 @@ export class ModelAdapters {
 
   /** What a variant of the UNet's graph takes. */
   unetInputs(variant: UNetVariant): Promise<VariantInputs> {
-    if (variantKey(variant) === '') return Promise.resolve(noInputs);
+    if (variantKey(variant) === '') return Promise.resolve(noVariantInputs);
     return this.#describe(`unet ${variantKey(variant)}`, async () =>
       unetPass(variant, this.#model.unet.config).inputs(await this.#model.unet.sessions.graph()),
     );
@@ -115,7 +116,7 @@ export class ModelAdapters {
   }
 
   async #makeStacks() {
-    const unet = await this.unetInputs({ reach: 'all', cross: false, selfRuns: 0 });
+    const unet = await this.unetInputs({ ...plainVariant, reach: 'all' });
     const text = await Promise.all(this.#model.text.map((_, index) => this.textInputs(index)));
     return { unet: new FactorStack(unet.modules), text: text.map(({ modules }) => new FactorStack(modules)) };
   }

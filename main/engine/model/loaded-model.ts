@@ -37,6 +37,8 @@ export interface LoadedModel {
   text: TextNetwork[];
   /** Bytes of weights as the provider holds them. */
   bytes: { unet: number; vae: number; text: number };
+  /** Files of weights that its latents depend on. */
+  files: readonly string[];
 }
 
 /**
@@ -75,6 +77,11 @@ export async function loadModel(
       vae: partBytes(decoder),
       text: encoders.reduce((sum, { part }) => sum + partBytes(part), 0),
     },
+    files: [
+      ...partFiles(checkpoint.unet),
+      ...(vae.encoder ? partFiles(vae.encoder) : []),
+      ...encoders.flatMap(({ part }) => partFiles(part)),
+    ],
   };
 }
 

@@ -5,7 +5,7 @@ import { resolveSchedules } from '../../../contract/prompt/schedule.ts';
 import type { RenderRequest } from '../../../contract/request.ts';
 import type { Conditioning } from '../model/conditioning.ts';
 import type { LoadedModel } from '../model/loaded-model.ts';
-import type { EncodedChunk } from '../model/text-network.ts';
+import type { EncodedChunk, TextNetwork } from '../model/text-network.ts';
 import type { Tensor } from '../runtime/tensor.ts';
 import { type ChunkPlan, padChunks, planChunks } from '../text/chunks.ts';
 import type { TextualInversion } from '../text/textual-inversion.ts';
@@ -40,6 +40,7 @@ interface Variant {
  * Prompts are cut into as many chunks as the longest needs; the shorter are padded by empty ones, so that their rows
  * can share a call.
  * @param adapted for each text encoder the factors and gates of its adapters, null for none
+ * @param leastChunks pads all prompts to at least so many chunks
  * @throws ImpastoError `REQUEST_INVALID` where a prompt still names an adapter by a tag
  */
 export async function encodePrompts(
@@ -49,6 +50,7 @@ export async function encodePrompts(
   needsNegative: boolean,
   warn: (warning: EngineWarning) => void,
   adapted: readonly (AdaptedInputs | null)[] = [],
+  leastChunks = 1,
 ): Promise<PromptConditioning> {
   const variants = (text: string): Variant[] => {
     const { text: plain, loras, warnings } = extractExtraNetworks(text);
@@ -64,18 +66,13 @@ export async function encodePrompts(
     return resolveSchedules(plain, request.steps).map(({ fromStep, text: at }) => ({
       fromStep,
       text: at,
-      plans: model.text.map((encoder) =>
-        planChunks(at, encoder.tokenizer, {
-          maxLength: encoder.config.maxPositions,
-          padTokenId: encoder.padTokenId,
-          embeddings: embeddings.map(({ token, inversion }) => ({ token, vectors: inversion.vectors })),
-        }),
-      ),
+      plans: model.text.map((encoder) => planOf(at, encoder, embeddings)),
     }));
   };
   const positive = variants(request.prompt);
   const negative = needsNegative ? variants(request.negativePrompt) : [];
   const chunks = Math.max(
+    leastChunks,
     ...[...positive, ...negative].flatMap(({ plans }) => plans.map((plan) => plan.chunks.length)),
   );
 
@@ -101,6 +98,30 @@ export async function encodePrompts(
       ? [{ fromStep: 0, conditioning: zeroed((encodedPositive[0] as { conditioning: Conditioning }).conditioning) }]
       : await schedule(negative, 1);
   return { positive: encodedPositive, negative: encodedNegative };
+}
+
+/** Chunks that the longest of some prompts takes. */
+export function chunkCount(
+  model: LoadedModel,
+  prompts: readonly string[],
+  steps: number,
+  embeddings: readonly NamedEmbedding[],
+): number {
+  const counts = prompts.flatMap((prompt) =>
+    resolveSchedules(extractExtraNetworks(prompt).text, steps).flatMap(({ text }) =>
+      model.text.map((encoder) => planOf(text, encoder, embeddings).chunks.length),
+    ),
+  );
+  return Math.max(1, ...counts);
+}
+
+/** A text laid out in chunks as one encoder reads it. */
+export function planOf(text: string, encoder: TextNetwork, embeddings: readonly NamedEmbedding[]): ChunkPlan {
+  return planChunks(text, encoder.tokenizer, {
+    maxLength: encoder.config.maxPositions,
+    padTokenId: encoder.padTokenId,
+    embeddings: embeddings.map(({ token, inversion }) => ({ token, vectors: inversion.vectors })),
+  });
 }
 
 /** The conditioning at a step of a schedule. */

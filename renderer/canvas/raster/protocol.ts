@@ -1,0 +1,81 @@
+import type { Box } from './box.ts';
+
+/** What the window and the worker that holds the masks say to each other. Places are in pixels of the picture. */
+
+export interface Place {
+  x: number;
+  y: number;
+}
+
+/** How the document lies on the screen: a place on the picture times the scale, plus x and y. */
+export interface View {
+  scale: number;
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+}
+
+/** How a layer is shown, from the lowest to the highest. */
+export interface LayerStyle {
+  id: string;
+  colour: readonly [number, number, number];
+  /** Standard deviation of its Gaussian feather, pixels of the picture. */
+  feather: number;
+  /** A line goes round what it holds. */
+  outlined: boolean;
+}
+
+export interface StrokePoint extends Place {
+  radius: number;
+}
+
+/** A change of a layer, which can be undone by its number. */
+export type LayerEdit =
+  | { kind: 'polygon'; points: readonly Place[]; erase: boolean }
+  | { kind: 'fill'; at: Place; erase: boolean }
+  | { kind: 'colour'; at: Place; erase: boolean; tolerance: number; contiguous: boolean }
+  | { kind: 'grow'; by: number }
+  | { kind: 'invert' }
+  | { kind: 'clear' };
+
+/** What a layer holds. */
+export interface LayerContent {
+  id: string;
+  /** Share of the document that is held at all, 0 to 1. */
+  share: number;
+  /** RGBA of a small picture of it, white on clear, `thumbnailSide` wide and high. */
+  thumbnail: Uint8ClampedArray<ArrayBuffer>;
+}
+
+export const thumbnailSide = 36;
+
+export type ToWorker =
+  /** The document's frame on the picture. `scale`: layers are stretched to it; `keep`: what it does not hold is gone. */
+  | { type: 'frame'; frame: Box; how: 'scale' | 'keep'; drop: readonly string[] }
+  | { type: 'reframe'; frame: Box; edit: number }
+  | { type: 'view'; view: View }
+  | { type: 'styles'; styles: readonly LayerStyle[] }
+  | { type: 'picture'; bitmap: ImageBitmap | null }
+  | { type: 'stroke'; layer: string; edit: number; erase: boolean; hardness: number }
+  | { type: 'points'; points: readonly StrokePoint[] }
+  | { type: 'strokeEnd'; edit: number }
+  | { type: 'edit'; layer: string; edit: number; change: LayerEdit }
+  /** Lays a mask's picture over the layer: white is inside. Without an edit it cannot be undone. */
+  | { type: 'load'; layer: string; bitmap: ImageBitmap; edit: number | null; call: number }
+  | { type: 'swap'; edit: number }
+  | { type: 'forget'; edits: readonly number[]; layers: readonly string[] }
+  | { type: 'png'; layer: string; box: Box; call: number }
+  | { type: 'settle'; call: number }
+  | { type: 'painted' };
+
+export type FromWorker =
+  | { type: 'paint'; view: View; box: Box; pixels: Uint8ClampedArray<ArrayBuffer> }
+  | { type: 'content'; contents: LayerContent[] }
+  /** This edit changed nothing. */
+  | { type: 'unchanged'; edit: number }
+  /** Edits made before this can no longer be undone: the document has another size. */
+  | { type: 'outdated' }
+  | { type: 'png'; call: number; blob: Blob | null }
+  | { type: 'settled'; call: number }
+  | { type: 'failed'; message: string; call: number | null };

@@ -1,0 +1,167 @@
+import { ChevronRight, X } from 'lucide-react';
+import { Collapsible } from 'radix-ui';
+import { useState } from 'react';
+import { AdapterRef } from '../../contract/request.ts';
+import { PromptField } from '../settings/prompt-field.tsx';
+import { changeAdapter, removeAdapter, useAdapters } from '../state/adapters.ts';
+import { edit, useDraft } from '../state/draft.ts';
+import { modelName } from '../state/models.ts';
+import { Choice } from '../ui/choice.tsx';
+import { SliderRow } from '../ui/slider-row.tsx';
+import { Tip } from '../ui/tip.tsx';
+import { LayerButtons } from './layer-buttons.tsx';
+import { changeRegion, freeName, type RegionLayer } from './layers.ts';
+
+/** What is drawn in the region that is chosen. */
+export function RegionCard({ region }: { region: RegionLayer }) {
+  const { id, name, prompt, negativePrompt, feather, weight } = region;
+  const [typed, setTyped] = useState<string | null>(null);
+  return (
+    <div className="layer-card">
+      <LayerButtons />
+      <input
+        className="text"
+        aria-label="Name of the region"
+        value={typed ?? name}
+        spellCheck={false}
+        onChange={(event) => setTyped(event.target.value)}
+        onBlur={() => {
+          if (typed !== null && typed.trim() !== name) changeRegion(id, { name: freeName(typed, id) });
+          setTyped(null);
+        }}
+        onKeyDown={(event) => event.key === 'Enter' && !event.ctrlKey && event.currentTarget.blur()}
+      />
+      <PromptField
+        id={`region-prompt-${id}`}
+        label={`Prompt of ${name}`}
+        placeholder="What is drawn here? Empty: the main prompt."
+        value={prompt}
+        short
+        onChange={(next) => changeRegion(id, { prompt: next })}
+      />
+      <PromptField
+        id={`region-negative-${id}`}
+        label="Negative prompt"
+        placeholder="As the main one"
+        value={negativePrompt ?? ''}
+        short
+        onChange={(next) => changeRegion(id, { negativePrompt: next === '' ? null : next })}
+      />
+      <RegionAdapters region={name} />
+      <SliderRow
+        label="Feather"
+        value={feather}
+        min={0}
+        max={64}
+        most={512}
+        onChange={(next) => changeRegion(id, { feather: next })}
+      />
+      <Together />
+      <SliderRow
+        label="Weight"
+        note={weight === 1 ? 'where regions overlap' : undefined}
+        value={weight}
+        min={0.1}
+        max={4}
+        most={100}
+        step={0.1}
+        onChange={(next) => changeRegion(id, { weight: Math.max(0.01, next) })}
+      />
+    </div>
+  );
+}
+
+/** Adapters that act in this region alone. */
+function RegionAdapters({ region }: { region: string }) {
+  const adapters = useDraft((state) => state.draft.adapters);
+  const known = useAdapters((state) => state.known);
+  const nameOf = (path: string) => known.get(path)?.facts?.name ?? modelName(path);
+  const here = adapters.flatMap((adapter, at) => (adapter.region === region ? [{ adapter, at }] : []));
+  const paths = [...new Set([...adapters.map(({ path }) => path), ...known.keys()])].filter(
+    (path) => !known.get(path)?.error && !here.some(({ adapter }) => adapter.path === path),
+  );
+  const add = (path: string) => {
+    const at = adapters.findIndex((adapter) => adapter.path === path && adapter.region === undefined);
+    if (at >= 0) changeAdapter(at, { region });
+    else edit('Add adapter', { adapters: [...adapters, AdapterRef.parse({ path, region })] }, `adapter ${Date.now()}`);
+  };
+  return (
+    <div className="region-adapters">
+      {here.map(({ adapter, at }) => (
+        <div key={`${adapter.path} ${at}`} className="region-adapter">
+          <SliderRow
+            label={adapter.name ?? nameOf(adapter.path)}
+            value={adapter.strength}
+            min={-1}
+            max={2}
+            most={10}
+            step={0.05}
+            onChange={(strength) => changeAdapter(at, { strength })}
+          />
+          <Tip label="Take it off">
+            <button
+              type="button"
+              className="icon-button small"
+              aria-label={`Take ${nameOf(adapter.path)} off ${region}`}
+              onClick={() => removeAdapter(at)}
+            >
+              <X size={14} aria-hidden="true" />
+            </button>
+          </Tip>
+        </div>
+      ))}
+      {paths.length > 0 ? (
+        <Choice
+          label="Adapter"
+          value=""
+          options={[['', 'Add one here'], ...paths.map((path) => [path, nameOf(path)] as const)]}
+          onChange={(path) => path !== '' && add(path)}
+        />
+      ) : (
+        here.length === 0 && <p className="hint">Adapters from the rack can act here alone.</p>
+      )}
+    </div>
+  );
+}
+
+/** How all regions go together. */
+function Together() {
+  const composition = useDraft((state) => state.draft.composition);
+  const change = (next: Partial<typeof composition>) => edit('Regions', { composition: { ...composition, ...next } });
+  return (
+    <Collapsible.Root className="more">
+      <Collapsible.Trigger className="more-trigger">
+        <ChevronRight size={14} aria-hidden="true" /> All regions
+      </Collapsible.Trigger>
+      <Collapsible.Content className="more-content">
+        <Choice
+          label="Drawn by"
+          value={composition.regionalBy}
+          options={[
+            ['rows', 'Rows: truest'],
+            ['bias', 'Attention: faster'],
+          ]}
+          onChange={(regionalBy) => change({ regionalBy })}
+        />
+        <SliderRow
+          label="Main prompt within"
+          value={composition.base}
+          min={0}
+          max={1}
+          step={0.05}
+          onChange={(base) => change({ base })}
+        />
+        <SliderRow
+          label="Isolation"
+          note={composition.isolation === 0 ? 'off' : undefined}
+          value={composition.isolation}
+          min={0}
+          max={1}
+          step={0.05}
+          onChange={(isolation) => change({ isolation })}
+        />
+        <p className="hint">The main prompt draws what no region covers.</p>
+      </Collapsible.Content>
+    </Collapsible.Root>
+  );
+}

@@ -1,0 +1,228 @@
+import { CircleMinus, CirclePlus, Columns2, Maximize, Minus, Plus, RotateCcw } from 'lucide-react';
+import { Slider, Switch } from 'radix-ui';
+import type { ReactNode } from 'react';
+import { ActionButton } from '../ui/action-button.tsx';
+import { NumberInput } from '../ui/number-input.tsx';
+import { brushSizes, type Margins, useCanvas } from './canvas-state.ts';
+import { setMargins } from './frame-drag.ts';
+
+/** What the chosen tool can be told, and how the canvas is looked at, at its foot. */
+export function ToolOptions() {
+  const { comparing, split, zoom } = useCanvas();
+  return (
+    <div className="tools" role="toolbar" aria-label="Tool options and zoom">
+      {!comparing && <OptionsOfTool />}
+      <ActionButton id="compare" pressed={comparing} side="top">
+        <Columns2 size={17} aria-hidden="true" />
+      </ActionButton>
+      {comparing && (
+        <ToolSlider
+          label="Before and after"
+          value={split}
+          min={0}
+          max={1}
+          step={0.01}
+          onChange={(next) => useCanvas.setState({ split: next })}
+        />
+      )}
+      <span className="tool-gap" />
+      <ActionButton id="zoom-out" side="top">
+        <Minus size={16} aria-hidden="true" />
+      </ActionButton>
+      <span className="tool-number zoom">{Math.round(zoom * devicePixelRatio * 100)}%</span>
+      <ActionButton id="zoom-in" side="top">
+        <Plus size={16} aria-hidden="true" />
+      </ActionButton>
+      <ActionButton id="fit" side="top">
+        <Maximize size={16} aria-hidden="true" />
+      </ActionButton>
+    </div>
+  );
+}
+
+function OptionsOfTool() {
+  const tool = useCanvas((state) => state.tool);
+  const options = optionsOf(tool);
+  if (!options) return null;
+  return (
+    <>
+      {options}
+      <span className="tool-gap" />
+    </>
+  );
+}
+
+function optionsOf(tool: ReturnType<typeof useCanvas.getState>['tool']): ReactNode {
+  switch (tool) {
+    case 'brush':
+    case 'eraser':
+      return <BrushOptions />;
+    case 'lasso':
+    case 'rectangle':
+    case 'fill':
+      return <AddOrTake />;
+    case 'colour':
+      return <ColourOptions />;
+    case 'frame':
+      return <FrameOptions />;
+    case 'move':
+      return null;
+  }
+}
+
+function BrushOptions() {
+  const { brushSize, hardness } = useCanvas();
+  return (
+    <>
+      <ToolSlider
+        label="Brush size"
+        sign="Size"
+        text={`${brushSize} px`}
+        // By its logarithm: small brushes need finer steps.
+        value={Math.log2(brushSize)}
+        min={Math.log2(brushSizes.min)}
+        max={Math.log2(brushSizes.max)}
+        step={0.1}
+        onChange={(next) => useCanvas.setState({ brushSize: Math.round(2 ** next) })}
+      />
+      <ToolSlider
+        label="Hardness"
+        sign="Hard"
+        text={`${Math.round(hardness * 100)}%`}
+        value={hardness}
+        min={0}
+        max={1}
+        step={0.05}
+        onChange={(next) => useCanvas.setState({ hardness: next })}
+      />
+    </>
+  );
+}
+
+function AddOrTake() {
+  const takeAway = useCanvas((state) => state.takeAway);
+  return (
+    <fieldset className="segments">
+      <legend className="unseen">What shapes do</legend>
+      {([false, true] as const).map((takes) => (
+        <button
+          key={String(takes)}
+          type="button"
+          className="segment"
+          aria-pressed={takeAway === takes}
+          onClick={() => useCanvas.setState({ takeAway: takes })}
+        >
+          {takes ? <CircleMinus size={14} aria-hidden="true" /> : <CirclePlus size={14} aria-hidden="true" />}
+          {takes ? 'Take away' : 'Add'}
+        </button>
+      ))}
+    </fieldset>
+  );
+}
+
+function ColourOptions() {
+  const { tolerance, contiguous } = useCanvas();
+  return (
+    <>
+      <ToolSlider
+        label="Tolerance"
+        sign="Tolerance"
+        text={String(tolerance)}
+        value={tolerance}
+        min={0}
+        max={255}
+        step={1}
+        onChange={(next) => useCanvas.setState({ tolerance: next })}
+      />
+      <label className="switch-label" htmlFor="contiguous">
+        Contiguous
+        <Switch.Root
+          id="contiguous"
+          className="switch"
+          checked={contiguous}
+          onCheckedChange={(next) => useCanvas.setState({ contiguous: next })}
+        >
+          <Switch.Thumb className="switch-thumb" />
+        </Switch.Root>
+      </label>
+      <AddOrTake />
+    </>
+  );
+}
+
+const sides: readonly (readonly [keyof Margins, string, string])[] = [
+  ['left', 'Left', '←'],
+  ['top', 'Top', '↑'],
+  ['right', 'Right', '→'],
+  ['bottom', 'Bottom', '↓'],
+];
+
+function FrameOptions() {
+  const margins = useCanvas((state) => state.margins);
+  return (
+    <div className="frame-options">
+      {sides.map(([side, name, sign]) => (
+        <span key={side} className="frame-side">
+          <span aria-hidden="true">{sign}</span>
+          <NumberInput
+            label={`${name}, pixels beyond the picture`}
+            value={margins[side]}
+            min={0}
+            max={8192}
+            step={8}
+            onChange={(next) => setMargins({ ...margins, [side]: next })}
+          />
+        </span>
+      ))}
+      <ActionButton id="reset-frame" side="top">
+        <RotateCcw size={15} aria-hidden="true" />
+      </ActionButton>
+    </div>
+  );
+}
+
+function ToolSlider({
+  label,
+  sign,
+  text,
+  value,
+  min,
+  max,
+  step,
+  onChange,
+}: {
+  label: string;
+  /** What stands before it. */
+  sign?: string;
+  /** Its value in words. */
+  text?: string;
+  value: number;
+  min: number;
+  max: number;
+  step: number;
+  onChange(value: number): void;
+}) {
+  return (
+    <div className="tool-size">
+      {sign && (
+        <span className="tool-sign" aria-hidden="true">
+          {sign}
+        </span>
+      )}
+      <Slider.Root
+        className="slider"
+        value={[value]}
+        min={min}
+        max={max}
+        step={step}
+        onValueChange={([next]) => next !== undefined && onChange(next)}
+      >
+        <Slider.Track className="slider-track">
+          <Slider.Range className="slider-range" />
+        </Slider.Track>
+        <Slider.Thumb className="slider-thumb" aria-label={label} {...(text && { 'aria-valuetext': text })} />
+      </Slider.Root>
+      {text && <span className="tool-number">{text}</span>}
+    </div>
+  );
+}
