@@ -171,7 +171,7 @@ describe('an imported network', () => {
         mend: padConvChannels,
       },
     );
-    const { y } = await sessions.use()((session) => session.run({ x: picture(one.in) }));
+    const { y } = await sessions.use()(0, (session) => session.run({ x: picture(one.in) }));
     await cache.releaseIdle();
     return float32Data(y as Tensor);
   };
