@@ -31,6 +31,7 @@ export interface Placement {
 /** A checkpoint's networks, ready to run; sessions are built when first used and belong to the cache. */
 export interface LoadedModel {
   checkpoint: Checkpoint;
+  provider: ProviderName;
   unet: UNetNetwork;
   vae: VaeNetwork;
   /** One encoder (SD1, SD2) or two (SDXL). */
@@ -70,6 +71,7 @@ export async function loadModel(
   const text = await Promise.all(encoders.map((part, index) => textNetwork(part, index, checkpoint, open)));
   return {
     checkpoint,
+    provider: placement.provider,
     unet,
     vae: network,
     text,
