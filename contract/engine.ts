@@ -99,6 +99,8 @@ export interface RenderSummary {
   timings: Partial<Record<Stage, number>>;
   /** First ten hex digits of the checkpoint's SHA-256 where it is one file and the hash is known. */
   modelHash?: string;
+  /** First twelve hex digits of the SHA-256 of each adapter's body (AutoV3), in the request's order, where known. */
+  adapterHashes?: (string | undefined)[];
   modelName: string;
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { HubDownload, LibraryFolders, ScanProgress } from './library.ts';
 import { Job, JobId, JobPicture, JobProgress, QueueState } from './queue.ts';
 import { Settings } from './settings.ts';
 
@@ -22,6 +23,18 @@ export const events = {
     reason: z.string(),
   }),
   'settings.changed': Settings,
+
+  /** Models or adapters have come, gone or become better known: list again. Told at most five times a second. */
+  'models.changed': z.object({}),
+  /** The same of pictures. */
+  'pictures.changed': z.object({}),
+  'library.folders': LibraryFolders,
+  /** How far a look through the folders is; `done` equals `total` at its end. */
+  'library.progress': ScanProgress,
+  'library.warning': z.object({ code: z.string(), message: z.string() }),
+  /** A download as it is now: begun, further, stopped, failed or done. */
+  'hub.download': HubDownload,
+  'hub.removed': z.object({ id: z.number().int() }),
 } as const;
 
 export type Events = typeof events;

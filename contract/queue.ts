@@ -166,13 +166,48 @@ export const Batch = z.strictObject({
     })
     .optional(),
   /** A table with one job a row; its header names request fields, e.g. `prompt,seed,guidance.scale`. */
-  csv: z.strictObject({ path: z.string().min(1) }).optional(),
+  csv: z
+    .union([
+      z.strictObject({ path: z.string().min(1) }),
+      /** The table itself: paths in it are absolute, or `upload:ID`. */
+      z.strictObject({
+        text: z
+          .string()
+          .min(1)
+          .max(16 * 2 ** 20),
+      }),
+    ])
+    .optional(),
   /** A folder of pictures, each the init picture of a job. */
   initFolder: z.strictObject({ path: z.string().min(1), strength: z.number().min(0).max(1).optional() }).optional(),
+  /** The same for chosen pictures: paths, or `upload:ID`. */
+  initPictures: z
+    .strictObject({
+      paths: z.array(z.string().min(1)).min(1).max(100_000),
+      strength: z.number().min(0).max(1).optional(),
+    })
+    .optional(),
   grid: GridSpec.optional(),
 });
 export type Batch = z.infer<typeof Batch>;
 export type BatchInput = z.input<typeof Batch>;
+
+/** A batch before it is added: how many jobs it makes, and the first of them. */
+export const BatchPreview = z.object({
+  jobs: z.number().int(),
+  first: z.array(z.object({ request: RenderRequest, origin: JobOrigin })),
+});
+export type BatchPreview = z.infer<typeof BatchPreview>;
+
+/** A field of a request that a grid's axis or a column of a table can set. */
+export const RequestField = z.object({
+  /** e.g. `guidance.scale`; of a list the first element, e.g. `adapters.0.strength`. */
+  path: z.string(),
+  kind: z.enum(['number', 'integer', 'text', 'choice', 'boolean', 'numbers']),
+  /** Of a choice; null otherwise. */
+  choices: z.array(z.string()).nullable(),
+});
+export type RequestField = z.infer<typeof RequestField>;
 
 /** What may be asked of the queue, by name. */
 export const queueInputs = {
@@ -181,6 +216,7 @@ export const queueInputs = {
     output: ExportOptions,
     place: z.enum(['front', 'end']).default('end'),
   }),
+  previewBatch: z.strictObject({ batch: Batch, limit: z.number().int().min(0).max(100).default(10) }),
   addBatch: z.strictObject({ batch: Batch, output: ExportOptions, place: z.enum(['front', 'end']).default('end') }),
   list: z.strictObject({
     states: z.array(JobState).min(1).optional(),

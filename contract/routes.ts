@@ -1,10 +1,32 @@
 import { z } from 'zod';
 import type { AdapterFacts } from './adapter.ts';
 import { ExportOptions } from './export.ts';
-import { ErrorInfo, Job, JobId, JobList, QueueState, queueInputs } from './queue.ts';
+import {
+  ExportReport,
+  FolderChange,
+  HubDownload,
+  HubPlan,
+  hubInputs,
+  ImportedPicture,
+  LibraryFolders,
+  LibraryInfo,
+  MissingFile,
+  ModelEntry,
+  ModelList,
+  ModelQuery,
+  PictureEntry,
+  PictureFacets,
+  PictureList,
+  PictureQuery,
+  PictureSource,
+  pictureInputs,
+  RemovedPictures,
+  RestoredPictures,
+  ScanReport,
+} from './library.ts';
+import { BatchPreview, ErrorInfo, Job, JobId, JobList, QueueState, queueInputs, RequestField } from './queue.ts';
 import { maxPromptLength, PredictionType, ProviderName, RenderRequest } from './request.ts';
 import { Settings, SettingsChange } from './settings.ts';
-import { UploadId } from './uploads.ts';
 
 /**
  * Every request that a window, a browser or a command can make of Impasto, by name. One handler map answers them
@@ -26,6 +48,8 @@ const Done = z.object({});
 const Ids = z.object({ ids: z.array(JobId) });
 const path = z.string().min(1).max(4096);
 const Warning = z.object({ code: z.string(), message: z.string() });
+/** Jobs that were added, and what of their prompts' `<lora:...>` tags could not be used. */
+const Added = z.object({ ids: z.array(JobId), warnings: z.array(Warning) });
 
 /** Where and how pictures go; omitted: as the settings say. */
 const output = ExportOptions.optional();
@@ -67,13 +91,7 @@ const ModelFacts = z.object({
   problems: z.array(ErrorInfo),
 });
 
-/** A picture that is on the machine: an upload, one of a job's, or a file. */
-export const PictureSource = z.union([
-  z.strictObject({ upload: UploadId }),
-  z.strictObject({ job: JobId, image: z.number().int().min(0) }),
-  z.strictObject({ path }),
-]);
-export type PictureSource = z.infer<typeof PictureSource>;
+const ScanReports = z.object({ models: ScanReport, pictures: ScanReport });
 
 export const routes = {
   'app.info': route(
@@ -92,15 +110,20 @@ export const routes = {
   'settings.get': route(nothing, Settings),
   'settings.set': route(SettingsChange, Settings),
 
-  'queue.add': route(queueInputs.add.extend({ output }), Ids),
-  'queue.addBatch': route(queueInputs.addBatch.extend({ output }), Ids),
+  /** `<lora:name:0.8>` in a prompt becomes an adapter of the request, here and wherever a request is given. */
+  'queue.add': route(queueInputs.add.extend({ output }), Added),
+  'queue.addBatch': route(queueInputs.addBatch.extend({ output }), Added),
+  /** The jobs that a batch would make, before they are added. */
+  'queue.previewBatch': route(queueInputs.previewBatch, BatchPreview),
+  /** The fields of a request that a grid's axis or a table's column may name. */
+  'queue.fields': route(nothing, z.object({ fields: z.array(RequestField) })),
   'queue.list': route(queueInputs.list, JobList),
   'queue.get': route(queueInputs.get, Job),
   'queue.log': route(queueInputs.log, z.object({ log: z.string() })),
   'queue.state': route(nothing, QueueState),
   'queue.front': route(z.strictObject({ ids: queueInputs.reorder.shape.ids }), Done),
   'queue.reorder': route(queueInputs.reorder, Done),
-  'queue.edit': route(queueInputs.edit, Job),
+  'queue.edit': route(queueInputs.edit, z.object({ job: Job, warnings: z.array(Warning) })),
   'queue.duplicate': route(queueInputs.duplicate, Ids),
   'queue.pause': route(queueInputs.pause, Done),
   'queue.resume': route(queueInputs.resume, Done),
@@ -112,12 +135,38 @@ export const routes = {
   'engine.memory': route(nothing, MemoryReport),
   'engine.release': route(nothing, Done),
 
+  'library.info': route(nothing, LibraryInfo),
+  /** Looks through one folder more, in place; a folder that is known already is no error. */
+  'library.addFolder': route(FolderChange, LibraryFolders),
+  /** Looks there no longer; its files stay. */
+  'library.removeFolder': route(FolderChange, LibraryFolders),
+  /** Looks through the folders now; what is unchanged costs next to nothing. Answers when it is done. */
+  'library.scan': route(nothing, ScanReports),
+  /** Makes the index anew from the files alone. */
+  'library.rebuild': route(nothing, ScanReports),
+
+  /** Models, adapters (`kind: 'adapter'`), VAEs, embeddings: by name. */
+  'models.list': route(ModelQuery, ModelList),
+  'models.get': route(z.strictObject({ path }), ModelEntry),
+  /** Takes up one file or folder that is a model, where it lies. */
+  'models.add': route(z.strictObject({ path }), ModelEntry),
   /** What a model file or folder is, from its headers. */
   'models.inspect': route(z.strictObject({ path, hash: z.boolean().default(false) }), ModelFacts),
   /** What an adapter file is, from its header and what lies beside it. */
   'adapters.inspect': route(
     z.strictObject({ path }),
     z.custom<AdapterFacts>((facts) => typeof facts === 'object' && facts !== null),
+  ),
+  /** How many of an adapter's layers find their module in a model; `problem`: why it cannot act on it. */
+  'adapters.fit': route(
+    z.strictObject({ path, model: path }),
+    z.object({
+      applied: z.number().int(),
+      of: z.number().int(),
+      /** Keys of layers that find none, at most 50. */
+      unmatched: z.array(z.string()),
+      problem: ErrorInfo.nullable(),
+    }),
   ),
   /** Settings to start from that suit a model. */
   'models.preset': route(
@@ -134,6 +183,53 @@ export const routes = {
     z.object({ chunks: z.array(z.object({ used: z.number().int(), of: z.number().int() })) }),
   ),
 
+  /** A request whose prompts' `<lora:name:0.8>` tags have become adapters, as the queue takes it. */
+  'prompt.resolve': route(
+    z.strictObject({ request: RenderRequest }),
+    z.object({ request: RenderRequest, warnings: z.array(Warning) }),
+  ),
+  /** The text files that `__name__` in a batch's prompt chooses from. */
+  'wildcards.list': route(
+    nothing,
+    z.object({
+      folder: z.string(),
+      wildcards: z.array(z.object({ name: z.string(), lines: z.number().int() })),
+    }),
+  ),
+  /** A prompt with its wildcards and `{a|b}` filled in, once for each of so many seeds. */
+  'wildcards.fill': route(
+    z.strictObject({
+      prompt: z.string().max(maxPromptLength),
+      seed: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER),
+      count: z.number().int().min(1).max(100).default(1),
+    }),
+    z.object({ prompts: z.array(z.string()) }),
+  ),
+
+  'pictures.list': route(PictureQuery, PictureList),
+  'pictures.get': route(pictureInputs.get, PictureEntry),
+  'pictures.facets': route(nothing, PictureFacets),
+  'pictures.star': route(pictureInputs.star, Done),
+  /** Moves pictures to the system's bin. */
+  'pictures.remove': route(pictureInputs.remove, RemovedPictures),
+  'pictures.restore': route(pictureInputs.restore, RestoredPictures),
+  /** Copies pictures into the library as they are, whoever drew them; each is told of in the order given. */
+  'pictures.import': route(pictureInputs.import, z.object({ imported: z.array(ImportedPicture) })),
+  /** Writes pictures again: other format, size, name, folder. */
+  'pictures.export': route(pictureInputs.export, ExportReport),
+  /**
+   * The request that draws a picture again, with the files that it names found on this machine: by path, by name, or by
+   * the hashes of A1111's text. `NO_METADATA` where it says nothing.
+   */
+  'pictures.recall': route(
+    PictureSource,
+    z.object({
+      request: RenderRequest,
+      source: z.enum(['impasto', 'infotext']),
+      missing: z.array(MissingFile),
+      warnings: z.array(Warning),
+    }),
+  ),
   /** How a picture was drawn, by its own metadata. */
   'pictures.metadata': route(
     PictureSource,
@@ -146,6 +242,17 @@ export const routes = {
       warnings: z.array(Warning),
     }),
   ),
+
+  /** What would be fetched from the Hugging Face hub, to be shown and agreed to. */
+  'hub.plan': route(hubInputs.plan, HubPlan),
+  /** Begins a download; how it goes is told by `hub.download`. */
+  'hub.fetch': route(hubInputs.fetch, HubDownload),
+  'hub.list': route(nothing, z.object({ downloads: z.array(HubDownload) })),
+  /** Stops a download; what has arrived is kept. */
+  'hub.stop': route(hubInputs.download, HubDownload),
+  'hub.resume': route(hubInputs.download, HubDownload),
+  /** Stops it, throws away what has arrived, and takes it off the list; a model that is done stays. */
+  'hub.discard': route(hubInputs.download, Done),
 } as const;
 
 export type Routes = typeof routes;

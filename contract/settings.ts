@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ExportOptions } from './export.ts';
-import { ProviderName } from './request.ts';
+import { maxPromptLength, ProviderName } from './request.ts';
 
 /** What a person has chosen once for all jobs; kept in one file of the data folder. */
 export const Settings = z.strictObject({
@@ -16,6 +16,22 @@ export const Settings = z.strictObject({
     .nullable(),
   /** Steps between previews, 0: none; heard when Impasto next starts. */
   previewEvery: z.number().int().min(0).max(100),
+  /** Ways to export that were given a name, for one click on several. */
+  exports: z.array(z.strictObject({ name: z.string().trim().min(1).max(100), output: ExportOptions })).max(50),
+  /** Prompts that were given a name, to be put into the form. */
+  styles: z
+    .array(
+      z.strictObject({
+        name: z.string().trim().min(1).max(100),
+        prompt: z.string().max(maxPromptLength),
+        negativePrompt: z.string().max(maxPromptLength),
+      }),
+    )
+    .max(500),
+  /** Models that were drawn with, the last one first. */
+  recentModels: z.array(z.string().min(1).max(4096)).max(50),
+  /** What a window keeps for itself: widths of panels, the size of thumbnails, what was folded. */
+  view: z.record(z.string().max(64), z.union([z.string().max(1000), z.number(), z.boolean()])),
   theme: z.enum(['system', 'light', 'dark']),
   /** Keys that were bound anew, by action, e.g. `generate` -> `Ctrl+Enter`. */
   shortcuts: z.record(z.string().max(64), z.string().max(64)),
@@ -33,6 +49,10 @@ export function defaultSettings(picturesFolder: string): Settings {
     provider: 'auto',
     memoryBudget: null,
     previewEvery: 1,
+    exports: [],
+    styles: [],
+    recentModels: [],
+    view: {},
     theme: 'system',
     shortcuts: {},
   };

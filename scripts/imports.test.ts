@@ -33,7 +33,7 @@ const forbiddenPackages: Record<string, RegExp> = {
 
 const root = resolve(import.meta.dirname, '..');
 const importPattern =
-  /(?:^|[^.\w])(?:import|export)\s[^'"`;]*?from\s*['"]([^'"]+)['"]|import\s*\(?\s*['"]([^'"]+)['"]/g;
+  /(?:^|[^.\w])(?:import|export)\s[^'"`;]*?from\s*['"]([^'"]+)['"]|(?<![.\w])import\s*\(?\s*['"]([^'"]+)['"]/g;
 
 function sources(folder: string): string[] {
   const found: string[] = [];

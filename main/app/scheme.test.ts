@@ -23,7 +23,7 @@ beforeAll(() => {
     resource: async (pathname) => {
       asked.push(pathname);
       if (pathname !== '/jobs/1/pictures/0') return null;
-      return { path: join(root, 'picture.png'), contentType: 'image/png', bytes: 7, etag: '"x"' };
+      return { path: join(root, 'picture.png'), contentType: 'image/png', bytes: 7, etag: '"x"', version: 'abc' };
     },
     upload: async (bytes) => {
       uploads.push(bytes);
@@ -53,6 +53,9 @@ describe('impasto://app', () => {
     const picture = await ask('impasto://app/jobs/1/pictures/0');
     expect([picture.headers.get('content-type'), await picture.text()]).toEqual(['image/png', 'picture']);
     expect(picture.headers.get('content-security-policy')).toContain('sandbox');
+    expect(picture.headers.get('cache-control')).toBe('private, no-cache');
+    const kept = await ask('impasto://app/jobs/1/pictures/0?v=abc');
+    expect(kept.headers.get('cache-control')).toContain('immutable');
     const again = await ask('impasto://app/jobs/1/pictures/0', { headers: { 'If-None-Match': '"x"' } });
     expect([again.status, again.body]).toEqual([304, null]);
     expect((await ask('impasto://app/jobs/1/pictures/0', { method: 'HEAD' })).body).toBeNull();

@@ -5,7 +5,7 @@ import { uploadUrl } from '../../contract/resources.ts';
 import type { Answer } from '../../contract/routes.ts';
 import { maxUploadBytes } from '../../contract/uploads.ts';
 import type { Resource } from '../handlers/resources.ts';
-import { commonHeaders, contentSecurityPolicy, inertPolicy } from '../server/headers.ts';
+import { cacheControl, commonHeaders, contentSecurityPolicy, inertPolicy } from '../server/headers.ts';
 import { windowFile } from '../server/static-files.ts';
 import { appOrigin, isOwnPage } from './security.ts';
 
@@ -48,8 +48,12 @@ async function windowResponse(request: Request, pathname: string, { window }: Sc
 async function pictureResponse(request: Request, pathname: string, sources: SchemeSources): Promise<Response | null> {
   const resource = await sources.resource(pathname);
   if (!resource) return null;
-  const { etag, path, contentType, bytes } = resource;
-  const headers = { ETag: etag, 'Cache-Control': 'private, no-cache', 'Content-Security-Policy': inertPolicy };
+  const { etag, path, contentType, bytes, version } = resource;
+  const headers = {
+    ETag: etag,
+    'Cache-Control': cacheControl(version, request.url),
+    'Content-Security-Policy': inertPolicy,
+  };
   if (request.headers.get('if-none-match') === etag) {
     return new Response(null, { status: 304, headers: { ...commonHeaders, ...headers } });
   }

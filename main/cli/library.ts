@@ -4,6 +4,7 @@ import { Command, Option } from 'commander';
 import { ImpastoError } from '../../contract/errors.ts';
 import { type ModelEntry, modelKinds, type PictureEntry, type ScanReport } from '../../contract/library.ts';
 import { licenceTitle } from '../library/hub/hub.ts';
+import { hubFromEnvironment } from '../library/hub/hub-environment.ts';
 import { Library } from '../library/library.ts';
 import { impastoPaths } from '../queue/paths.ts';
 import { createOutput, type Output } from './output.ts';
@@ -57,7 +58,7 @@ export function libraryCommand(): Command {
       common('download', 'fetch a model from the Hugging Face hub')
         .argument('<model>', 'owner/name[@revision][:folder or file]')
         .option('--accept-licence <id>', 'agree to its licence, by the name that is shown without this')
-        .option('--hub <address>', "the hub's address", process.env.HF_ENDPOINT || undefined)
+        .option('--hub <address>', "the hub's address; by default HF_ENDPOINT or huggingface.co")
         .addHelpText('after', '\nAn access token is taken from the environment variable HF_TOKEN.')
         .action((model: string, options: Options) => withLibrary(options, (given) => download(model, given))),
     );
@@ -84,10 +85,7 @@ interface Given {
 
 async function withLibrary(options: Options, work: (given: Given) => Promise<void>): Promise<void> {
   const output = createOutput(options.json === true);
-  const hub = {
-    ...(typeof options.hub === 'string' ? { host: options.hub } : {}),
-    ...(process.env.HF_TOKEN ? { token: process.env.HF_TOKEN } : {}),
-  };
+  const hub = { ...hubFromEnvironment(), ...(typeof options.hub === 'string' ? { host: options.hub } : {}) };
   const library = new Library({ home: impastoPaths(options.home as string | undefined).home, hub });
   try {
     for (const warning of library.warnings) output.warning(warning);
@@ -220,7 +218,7 @@ function pageOf(options: Options): { limit: number; offset: number } {
 }
 
 async function importPictures(files: readonly string[], { library, output }: Given): Promise<void> {
-  const results = await library.pictures.import(files);
+  const results = await library.pictures.import(files.map((path) => ({ path })));
   for (const { from, picture, known, problem } of results) {
     output.event({ type: 'imported', from, picture, known, problem });
     if (picture) output.line(`${known ? 'there already' : 'imported'}: ${picture.path}`);

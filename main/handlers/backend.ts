@@ -6,12 +6,14 @@ import { asImpastoError } from '../../contract/errors.ts';
 import type { Answer } from '../../contract/routes.ts';
 import type { Settings } from '../../contract/settings.ts';
 import type { EngineClientOptions } from '../engine/process/engine-client.ts';
+import { hubFromEnvironment } from '../library/hub/hub-environment.ts';
+import { Library, type LibraryOptions } from '../library/library.ts';
 import { type ImpastoPaths, impastoPaths } from '../queue/paths.ts';
 import { Queue } from '../queue/queue.ts';
 import { EngineJobRunner } from '../queue/runner/engine-job-runner.ts';
 import { QueueRunner } from '../queue/runner/queue-runner.ts';
 import { dispatch } from './dispatch.ts';
-import { news, type Push, pushOf } from './event-relay.ts';
+import { libraryPush, news, type Push, pushOf } from './event-relay.ts';
 import { createHandlers } from './handlers.ts';
 import { libraryWriter } from './library-writer.ts';
 import { Resources } from './resources.ts';
@@ -26,6 +28,8 @@ export interface BackendOptions {
   /** Draw what is in the queue; true by default. */
   draw?: boolean;
   engine?: Pick<EngineClientOptions, 'execPath' | 'env' | 'program' | 'engineModule'>;
+  /** The hub's address and token, by default the environment's; the bin, by default the system's. */
+  library?: Pick<LibraryOptions, 'hub' | 'bin'>;
   /** Hears of defects, for the log. */
   log?: (line: string) => void;
 }
@@ -44,8 +48,8 @@ export interface Backend {
 }
 
 /**
- * Opens the queue, the settings and the uploads of a data folder, and begins to draw.
- * @throws ImpastoError where the database cannot be opened
+ * Opens the queue, the library, the settings and the uploads of a data folder, and begins to draw.
+ * @throws ImpastoError where a database cannot be opened
  */
 export async function openBackend(options: BackendOptions): Promise<Backend> {
   const { name, draw = true, log = () => {} } = options;
@@ -58,7 +62,15 @@ export async function openBackend(options: BackendOptions): Promise<Backend> {
   const settings = new SettingsFile(join(paths.home, 'settings.json'), paths.pictures);
   const uploads = new Uploads(join(paths.home, 'uploads'));
   await uploads.clean();
-  const queue = new Queue({ path: paths.queue });
+  const library = new Library({ home: paths.home, hub: hubFromEnvironment(), ...options.library });
+  library.on((event) => push(libraryPush(event)));
+  let queue: Queue;
+  try {
+    queue = new Queue({ path: paths.queue });
+  } catch (thrown) {
+    library.close();
+    throw thrown;
+  }
 
   // Read by the engine at each of its starts.
   const engineSettings: EngineSettings = {};
@@ -77,7 +89,16 @@ export async function openBackend(options: BackendOptions): Promise<Backend> {
     adopt(engineSettings, changed);
     push(news({ event: 'settings.changed', data: changed }));
   });
-  const forget = queue.on((event) => push(pushOf(event)));
+  const tell = (thrown: unknown) => {
+    const { code, message } = asImpastoError(thrown);
+    push(libraryPush({ type: 'warning', warning: { code, message } }));
+  };
+  const forget = queue.on((event) => {
+    push(pushOf(event));
+    // The picture is safe already: that the library does not know of it is told, and no reason to stop.
+    if (event.type === 'picture') library.drew(event.picture.path).catch(tell);
+  });
+  void library.start().catch(tell);
   const runner = new QueueRunner({ queue, jobs, writer: libraryWriter, name });
   if (draw) runner.run().catch((thrown) => log(String(asImpastoError(thrown).stack)));
 
@@ -85,6 +106,7 @@ export async function openBackend(options: BackendOptions): Promise<Backend> {
     version: version(),
     paths,
     queue,
+    library,
     settings,
     uploads,
     engine: {
@@ -92,11 +114,11 @@ export async function openBackend(options: BackendOptions): Promise<Backend> {
       memory: async () => (await jobs.client()).memory(),
       release: async () => (await jobs.client()).release(),
     },
-    warnings: settings.warnings,
+    warnings: [...settings.warnings, ...library.warnings],
   });
   return {
     paths,
-    resources: new Resources(queue, uploads),
+    resources: new Resources({ queue, uploads, library }),
     uploads,
     call: (route, input) =>
       dispatch(handlers, route, input, (error) => log(String((error.cause as Error)?.stack ?? error.stack))),
@@ -107,6 +129,7 @@ export async function openBackend(options: BackendOptions): Promise<Backend> {
     close: async () => {
       forget();
       await runner.stop();
+      library.close();
       queue.close();
     },
   };

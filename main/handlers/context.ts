@@ -1,4 +1,5 @@
 import type { DeviceReport, EngineWarning, MemoryReport } from '../../contract/engine.ts';
+import type { Library } from '../library/library.ts';
 import type { ImpastoPaths } from '../queue/paths.ts';
 import type { Queue } from '../queue/queue.ts';
 import type { SettingsFile } from './settings-file.ts';
@@ -16,6 +17,7 @@ export interface HandlerContext {
   version: string;
   paths: ImpastoPaths;
   queue: Queue;
+  library: Library;
   engine: EngineQuestions;
   settings: SettingsFile;
   uploads: Uploads;

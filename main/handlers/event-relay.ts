@@ -1,5 +1,6 @@
 import { assertNever } from '../../contract/assert-never.ts';
 import type { ImpastoEvent } from '../../contract/events.ts';
+import type { LibraryEvent } from '../../contract/library.ts';
 import type { JobPreview } from '../../contract/preview-frame.ts';
 import type { QueueEvent } from '../../contract/queue.ts';
 
@@ -23,6 +24,28 @@ export function pushOf(event: QueueEvent): Push {
       return news({ event: 'queue.picture', data: { id: event.id, picture: event.picture } });
     case 'preview':
       return { kind: 'preview', preview: { job: event.id, ...event.preview } };
+    default:
+      return assertNever(event);
+  }
+}
+
+/** What the library tells, as it is pushed. */
+export function libraryPush(event: LibraryEvent): Push {
+  switch (event.type) {
+    case 'models-changed':
+      return news({ event: 'models.changed', data: {} });
+    case 'pictures-changed':
+      return news({ event: 'pictures.changed', data: {} });
+    case 'folders':
+      return news({ event: 'library.folders', data: event.folders });
+    case 'progress':
+      return news({ event: 'library.progress', data: event.progress });
+    case 'warning':
+      return news({ event: 'library.warning', data: event.warning });
+    case 'download':
+      return news({ event: 'hub.download', data: event.download });
+    case 'download-removed':
+      return news({ event: 'hub.removed', data: { id: event.id } });
     default:
       return assertNever(event);
   }

@@ -2,8 +2,10 @@ import type { RouteArguments, RouteName, RouteOutput } from '../../contract/rout
 import { appHandlers } from './app-handlers.ts';
 import type { HandlerContext } from './context.ts';
 import { engineHandlers } from './engine-handlers.ts';
+import { libraryHandlers } from './library-handlers.ts';
 import { modelHandlers } from './model-handlers.ts';
 import { pictureHandlers } from './picture-handlers.ts';
+import { promptHandlers } from './prompt-handlers.ts';
 import { queueHandlers } from './queue-handlers.ts';
 
 export type Handler<Name extends RouteName> = (
@@ -21,7 +23,9 @@ export function createHandlers(context: HandlerContext): Handlers {
     ...appHandlers(context),
     ...queueHandlers(context),
     ...engineHandlers(context),
-    ...modelHandlers(),
+    ...libraryHandlers(context),
+    ...modelHandlers(context),
+    ...promptHandlers(context),
     ...pictureHandlers(context),
   };
 }

@@ -1,13 +1,54 @@
-import { resolve } from 'node:path';
-import { ImpastoError } from '../../contract/errors.ts';
-import type { PictureSource } from '../../contract/routes.ts';
+import { asImpastoError } from '../../contract/errors.ts';
+import type { ExportReport } from '../../contract/library.ts';
+import { type OpenedPicture, openPicture } from '../library/export/export-file.ts';
 import { readMetadata } from '../library/metadata/read-metadata.ts';
-import type { Queue } from '../queue/queue.ts';
+import type { ImportSource } from '../library/pictures/picture-library.ts';
+import { recall } from '../library/recall.ts';
 import type { HandlerContext } from './context.ts';
 import type { HandlersOf } from './handlers.ts';
+import { outputFolder } from './output-folder.ts';
+import { sourcePath } from './picture-source.ts';
 
-export function pictureHandlers(context: Pick<HandlerContext, 'queue' | 'uploads'>): HandlersOf<'pictures'> {
+export function pictureHandlers(context: HandlerContext): HandlersOf<'pictures'> {
+  const { library, uploads, paths } = context;
+  const { pictures } = library;
   return {
+    'pictures.list': (query) => pictures.list(query),
+    'pictures.get': ({ id }) => pictures.get(id),
+    'pictures.facets': () => pictures.facets(),
+    'pictures.star': async ({ ids, star }) => {
+      await pictures.star(ids, star);
+      return {};
+    },
+    'pictures.remove': ({ ids }) => pictures.remove(ids),
+    'pictures.restore': ({ undo }) => pictures.restore(undo),
+    'pictures.import': async ({ sources }) => {
+      const files: ImportSource[] = [];
+      for (const source of sources) {
+        if ('path' in source) files.push({ path: source.path });
+        else files.push({ path: await uploads.path(source.upload), name: source.name ?? 'picture' });
+      }
+      const imported = await pictures.import(files);
+      // A window knows an upload by its name, not by where it was put.
+      return { imported: imported.map((one, index) => ({ ...one, from: nameOf(sources[index], one.from) })) };
+    },
+    'pictures.export': async ({ sources, outputs }) => {
+      const wanted = outputs.map((output) => outputFolder(output, paths.pictures));
+      const report: ExportReport = { written: [], failed: [] };
+      for (const [source, from] of sources.entries()) {
+        let opened: OpenedPicture | undefined;
+        for (const [output, options] of wanted.entries()) {
+          try {
+            opened ??= await openPicture(await sourcePath(from, context));
+            report.written.push({ source, output, ...(await opened.write(options)) });
+          } catch (thrown) {
+            report.failed.push({ source, output, problem: asImpastoError(thrown).toRecord() });
+          }
+        }
+      }
+      return report;
+    },
+    'pictures.recall': async (source) => recall(await sourcePath(source, context), library.models),
     'pictures.metadata': async (source) => {
       const { request, infotext, model, warnings, ...found } = await readMetadata(await sourcePath(source, context));
       return {
@@ -21,18 +62,6 @@ export function pictureHandlers(context: Pick<HandlerContext, 'queue' | 'uploads
   };
 }
 
-async function sourcePath(
-  source: PictureSource,
-  { queue, uploads }: Pick<HandlerContext, 'queue' | 'uploads'>,
-): Promise<string> {
-  if ('path' in source) return resolve(source.path);
-  if ('upload' in source) return await uploads.path(source.upload);
-  return jobPicturePath(queue, source.job, source.image);
-}
-
-/** @throws ImpastoError `JOB_NOT_FOUND`, `FILE_NOT_FOUND` */
-export function jobPicturePath(queue: Queue, job: number, image: number): string {
-  const picture = queue.get(job).pictures.find((candidate) => candidate.image === image);
-  if (picture) return picture.path;
-  throw new ImpastoError('FILE_NOT_FOUND', `Job ${job} has no picture ${image}.`, 'Wait until it is drawn.');
+function nameOf(source: { path: string } | { upload: string; name?: string | undefined } | undefined, path: string) {
+  return source && 'upload' in source ? (source.name ?? source.upload) : path;
 }

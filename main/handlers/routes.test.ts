@@ -1,42 +1,27 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type EventName, events } from '../../contract/events.ts';
 import type { JobPreview } from '../../contract/preview-frame.ts';
 import type { Job, JobList, QueueState } from '../../contract/queue.ts';
-import { type RouteInput, type RouteName, type RouteOutput, routeNames, routes } from '../../contract/routes.ts';
+import { routes } from '../../contract/routes.ts';
+import { pictureBytes, writeAdapter } from '../library/test-support.ts';
 import { type Backend, openBackend } from './backend.ts';
-import type { Push } from './event-relay.ts';
+import { engineModule, otherRoutes, startTestBackend, type TestBackend } from './test-support.ts';
 
-const engineModule = new URL('../engine/process/testdata/fake-engine.ts', import.meta.url);
+let test: TestBackend;
 let home: string;
 let backend: Backend;
-const pushed: Push[] = [];
-const asked = new Set<RouteName>();
-
 beforeAll(async () => {
-  home = mkdtempSync(join(tmpdir(), 'impasto-routes-'));
-  backend = await openBackend({ home, name: 'test', engine: { engineModule } });
-  backend.on((push) => pushed.push(push));
+  test = await startTestBackend();
+  ({ home, backend } = test);
 });
-afterAll(async () => {
-  await backend.close();
-  rmSync(home, { recursive: true, force: true });
-});
+afterAll(() => test.end());
+const call: TestBackend['call'] = (name, input) => test.call(name, input);
+const heard = (name: EventName) => test.heard(name);
 
-/** What a window gets: through JSON, and exactly what the contract says, no field more or less than it reads. */
-async function call<Name extends RouteName>(name: Name, input: RouteInput<Name>): Promise<RouteOutput<Name>> {
-  asked.add(name);
-  const answer = await backend.call(name, JSON.parse(JSON.stringify(input)));
-  if (!answer.ok) throw Object.assign(new Error(answer.error.message), answer.error);
-  return routes[name].output.parse(JSON.parse(JSON.stringify(answer.output))) as RouteOutput<Name>;
-}
-
-const heard = (name: EventName) =>
-  pushed.flatMap((push) => (push.kind === 'event' && push.event.event === name ? [push.event.data] : []));
 const tiny = { steps: 3, prompt: 'a red star' };
 const wait = { timeout: 20_000 };
 
@@ -53,7 +38,7 @@ describe('a job by its routes, drawn in an engine process', () => {
     await call('queue.reorder', { ids: [first], place: { after: second } });
     expect((await call('queue.list', {})).jobs.map(({ id }) => id)).toEqual([third, second, first]);
     const edited = await call('queue.edit', { id: second, request: { ...tiny, seed: 7 } });
-    expect(edited.request.seed).toBe(7);
+    expect(edited.job.request.seed).toBe(7);
     const copies = await call('queue.duplicate', { ids: [second] });
     await call('queue.cancel', { ids: copies.ids });
     expect((await call('queue.retry', { ids: copies.ids })).ids).toEqual(copies.ids);
@@ -80,19 +65,16 @@ describe('a job by its routes, drawn in an engine process', () => {
     expect(heard('queue.state').length).toBeGreaterThan(0);
     expect(heard('engine.state')[0]).toMatchObject({ running: true });
     expect(heard('settings.changed')).toHaveLength(1);
-    const previews = pushed.flatMap((push): JobPreview[] => (push.kind === 'preview' ? [push.preview] : []));
+    const previews = test.pushed.flatMap((push): JobPreview[] => (push.kind === 'preview' ? [push.preview] : []));
     expect(previews.some((preview) => preview.job === late[0] && preview.rgb.length === 6)).toBe(true);
   });
 
-  it('has its picture at a URL, and in it how it was drawn', async () => {
+  it('has its picture at a URL', async () => {
     const id = ids[0] as number;
     const found = await backend.resources.find(`/jobs/${id}/pictures/0`);
     const { pictures } = await call('queue.get', { id });
     expect(found).toMatchObject({ path: pictures[0]?.path, contentType: 'image/png', bytes: pictures[0]?.bytes });
-    const metadata = await call('pictures.metadata', { job: id, image: 0 });
-    expect(metadata).toMatchObject({ source: 'impasto', request: { prompt: 'a red star', seed: 0 } });
     expect(await call('queue.log', { id })).toEqual({ log: '' });
-    await expect(call('pictures.metadata', { job: id, image: 5 })).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' });
   });
 
   it('comes in batches', async () => {
@@ -144,23 +126,91 @@ describe('questions and a job at once', () => {
   });
 });
 
-describe('models and prompts', () => {
-  it('are told from headers alone', async () => {
-    const { request, reason } = await call('models.preset', { model: 'demo' });
-    expect(request.model).toBe('demo');
-    expect(reason).not.toBe('');
-    expect((await call('models.inspect', { path: 'demo' })).problems).toEqual([]);
+describe('prompts', () => {
+  it('are counted by the tokenizer of their model', async () => {
     const { chunks } = await call('prompt.count', { model: 'demo', prompt: 'a red star', steps: 20 });
     expect(chunks).toHaveLength(1);
     expect(chunks[0]?.used).toBeGreaterThanOrEqual(3);
-    const lora = fileURLToPath(new URL('../../fixtures/adapters/rslora.safetensors', import.meta.url));
-    expect(await call('adapters.inspect', { path: lora })).toMatchObject({ name: 'rslora', algorithm: 'locon' });
-    await expect(call('adapters.inspect', { path: join(home, 'none') })).rejects.toMatchObject({
+  });
+
+  it('have their <lora:...> tags made adapters, wherever a request is given', async () => {
+    const ink = join(home, 'models/Ink.safetensors');
+    await writeAdapter(ink);
+    await backend.call('library.scan', {});
+    const tagged = { ...tiny, prompt: 'a castle <lora:ink:0.5>, <lora:x:y>' };
+    const { request, warnings } = await call('prompt.resolve', { request: tagged });
+    expect(request).toMatchObject({ prompt: 'a castle', adapters: [{ path: ink, strength: 0.5 }] });
+    expect(warnings).toMatchObject([{ code: 'LORA_TAG_MALFORMED' }]);
+    await call('queue.pause', {});
+    const added = await call('queue.add', { requests: [tagged, tagged] });
+    expect(added.warnings).toHaveLength(1);
+    expect((await call('queue.get', { id: added.ids[1] as number })).request.adapters).toHaveLength(1);
+    const change = { ...tiny, prompt: '<lora:INK:-1:2>' };
+    const { job } = await call('queue.edit', { id: added.ids[0] as number, request: change });
+    expect(job.request).toMatchObject({ prompt: '', adapters: [{ path: ink, strength: 2, textStrength: -1 }] });
+    await expect(call('queue.add', { requests: [{ prompt: '<lora:inc:1>' }] })).rejects.toMatchObject({
       code: 'FILE_NOT_FOUND',
+      remedy: expect.stringContaining('"ink"'),
     });
-    await expect(call('models.inspect', { path: join(home, 'none') })).rejects.toMatchObject({
-      code: 'FILE_NOT_FOUND',
-    });
+
+    // In a batch only the prompts that it makes say what they name.
+    const csv = { text: 'prompt,seed\n"<lora:ink:0.1> one",1\n"<lora:ink:0.2> two",2' };
+    const batch = { request: tiny, csv };
+    const preview = await call('queue.previewBatch', { batch, limit: 1 });
+    expect(preview).toMatchObject({ jobs: 2, first: [{ request: { prompt: 'one', adapters: [{ strength: 0.1 }] } }] });
+    const { ids } = await call('queue.addBatch', { batch });
+    expect((await call('queue.get', { id: ids[1] as number })).request.adapters).toMatchObject([{ strength: 0.2 }]);
+    await call('queue.cancel', { all: true });
+    await call('queue.resume', {});
+  });
+
+  it('are filled in from the wildcards of the folder', async () => {
+    mkdirSync(join(home, 'wildcards/deep'), { recursive: true });
+    writeFileSync(join(home, 'wildcards/colour.txt'), 'teal\nochre\n');
+    writeFileSync(join(home, 'wildcards/deep/none.txt'), '# nothing\n');
+    const { wildcards } = await call('wildcards.list', {});
+    expect(wildcards).toEqual([
+      { name: 'colour', lines: 2 },
+      { name: 'deep/none', lines: 0 },
+    ]);
+    const { prompts } = await call('wildcards.fill', { prompt: 'a __colour__ {fox|hare}', seed: 1, count: 40 });
+    expect(new Set(prompts)).toEqual(new Set(['a teal fox', 'a teal hare', 'a ochre fox', 'a ochre hare']));
+    for (const name of ['a/../../settings', 'a/..', 'none']) {
+      await expect(call('wildcards.fill', { prompt: `__${name}__`, seed: 1 })).rejects.toMatchObject({
+        code: name === 'none' ? 'FILE_NOT_FOUND' : 'PATH_ESCAPES',
+      });
+    }
+    const batch = { request: { ...tiny, prompt: 'a __colour__ fox' }, wildcards: {} };
+    const { first } = await call('queue.previewBatch', { batch });
+    expect(prompts).toContain(first[0]?.request.prompt);
+  });
+
+  it('say which fields a grid or a table can set', async () => {
+    const { fields } = await call('queue.fields', {});
+    const byPath = new Map(fields.map((field) => [field.path, field]));
+    expect(byPath.get('steps')).toMatchObject({ kind: 'integer' });
+    expect(byPath.get('guidance.scale')).toMatchObject({ kind: 'number' });
+    expect(byPath.get('prompt')).toMatchObject({ kind: 'text' });
+    expect(byPath.get('scheduler.name')?.choices).toContain('euler-a');
+    expect(byPath.has('version')).toBe(false);
+  });
+
+  it('are drawn over chosen pictures, uploads too', async () => {
+    const { id } = await backend.uploads.add(
+      (async function* () {
+        yield await pictureBytes();
+      })(),
+    );
+    const batch = { request: tiny, initPictures: { paths: [`upload:${id}`, '/a.png'], strength: 0.4 } };
+    const { first } = await call('queue.previewBatch', { batch });
+    expect(first.map(({ request }) => request.init)).toEqual([
+      { path: join(home, 'uploads', `${id}.png`), strength: 0.4 },
+      { path: '/a.png', strength: 0.4 },
+    ]);
+    const mixed = { ...batch, grid: { x: { field: 'steps', values: [1] } } };
+    await expect(call('queue.previewBatch', { batch: mixed })).rejects.toMatchObject({ code: 'REQUEST_INVALID' });
+    const half = { request: tiny, csv: { text: 'init.path\nhalf/a.png' } };
+    await expect(call('queue.previewBatch', { batch: half })).rejects.toMatchObject({ code: 'REQUEST_INVALID' });
   });
 });
 
@@ -179,10 +229,6 @@ describe('uploads', () => {
     expect(first).toMatchObject({ width: 32, height: 16, format: 'png', bytes: red.length });
     expect((await backend.uploads.add(chunks(red))).id).toBe(first.id);
     expect((await backend.uploads.add(chunks(await picture('#0f0')))).id).not.toBe(first.id);
-    expect(await call('pictures.metadata', { upload: first.id })).toMatchObject({ request: null, source: null });
-    await expect(call('pictures.metadata', { upload: 'f'.repeat(32) })).rejects.toMatchObject({
-      code: 'FILE_NOT_FOUND',
-    });
   });
 });
 
@@ -214,7 +260,7 @@ describe('settings', () => {
   });
 });
 
-it('covers every route there is', async () => {
+it('covers every route but those of the library', async () => {
   expect((await call('app.info', {})).home).toBe(home);
-  expect([...asked].sort()).toEqual([...routeNames].sort());
+  expect([...test.asked].sort()).toEqual([...otherRoutes].sort());
 });

@@ -40,6 +40,16 @@ export class FoldersFile {
     await this.#write({ ...this.#stored, models: unique(folders.models), pictures: unique(folders.pictures) });
   }
 
+  /** Adds one folder or takes one away; false where nothing changed. */
+  async change(kind: keyof LibraryFolders, path: string, wanted: boolean): Promise<boolean> {
+    const full = resolve(path);
+    const before = this.#stored[kind];
+    if (before.includes(full) === wanted) return false;
+    const after = wanted ? [...before, full] : before.filter((folder) => folder !== full);
+    await this.#write({ ...this.#stored, ...LibraryFolders.parse({ ...this.get(), [kind]: after }) });
+    return true;
+  }
+
   /** Remembers a folder outside the library that a picture was drawn into. */
   async drew(folder: string): Promise<void> {
     if (this.#stored.drawnInto.includes(folder)) return;

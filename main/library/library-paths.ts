@@ -6,6 +6,8 @@ export interface LibraryPaths {
   database: string;
   /** Which folders are looked through. */
   folders: string;
+  /** Downloads from the hub that are not done, and those that were. */
+  downloads: string;
   /** A cache: may be deleted at any time. */
   thumbnails: string;
   /** Models fetched from the hub, and where models go unless a person says otherwise. */
@@ -17,6 +19,7 @@ export function libraryPaths(home: string): LibraryPaths {
   return {
     database: join(home, 'library.sqlite'),
     folders: join(home, 'library.json'),
+    downloads: join(home, 'downloads.json'),
     thumbnails: join(home, 'cache', 'thumbnails'),
     models: join(home, 'models'),
     pictures: join(home, 'pictures'),

@@ -1,17 +1,28 @@
 import { EventEmitter } from 'node:events';
-import { mkdirSync } from 'node:fs';
-import { dirname, extname } from 'node:path';
+import { mkdirSync, statSync } from 'node:fs';
+import { dirname, extname, join, resolve } from 'node:path';
 import type { EngineWarning } from '../../contract/engine.ts';
-import { asImpastoError } from '../../contract/errors.ts';
-import { type LibraryEvent, LibraryFolders, type PictureEntry, type ScanReport } from '../../contract/library.ts';
+import { asImpastoError, ImpastoError } from '../../contract/errors.ts';
+import {
+  type HubDownload,
+  type LibraryEvent,
+  LibraryFolders,
+  type ModelEntry,
+  type PictureEntry,
+  type ScanProgress,
+  type ScanReport,
+} from '../../contract/library.ts';
 import type { Database } from '../database/database.ts';
+import type { TakeBack } from './bin/bin-error.ts';
 import { FoldersFile } from './folders-file.ts';
+import { Downloads } from './hub/downloads.ts';
 import { Hub, type HubDownloads } from './hub/hub.ts';
 import { FolderWatch } from './index/folder-watch.ts';
 import { openLibraryDatabase } from './index/library-database.ts';
 import { isInside, outermost } from './index/watched-folders.ts';
-import { libraryPaths } from './library-paths.ts';
+import { type LibraryPaths, libraryPaths } from './library-paths.ts';
 import { ModelLibrary } from './models/model-library.ts';
+import { isModelFile } from './models/walk-models.ts';
 import { PictureLibrary } from './pictures/picture-library.ts';
 
 export interface LibraryOptions {
@@ -19,7 +30,8 @@ export interface LibraryOptions {
   home: string;
   /** Of the hub: its host, the token, and how patient to be. */
   hub?: Partial<HubDownloads>;
-  bin?: (path: string) => Promise<void>;
+  /** Moves a picture to the bin; the system's by default. */
+  bin?: (path: string) => Promise<TakeBack | null>;
 }
 
 /** Milliseconds between two news that the same list has changed. */
@@ -30,6 +42,8 @@ export class Library {
   readonly models: ModelLibrary;
   readonly pictures: PictureLibrary;
   readonly hub: Hub;
+  readonly downloads: Downloads;
+  readonly paths: LibraryPaths;
   /** What went wrong at the opening and must be shown. */
   readonly warnings: EngineWarning[] = [];
   readonly #database: Database;
@@ -37,11 +51,13 @@ export class Library {
   readonly #events = new EventEmitter<{ event: [LibraryEvent] }>();
   readonly #watches: FolderWatch[] = [];
   readonly #soon = new Set<LibraryEvent['type']>();
+  readonly #progress = new Map<ScanProgress['what'], ScanProgress>();
   #closed = false;
 
   /** @throws ImpastoError `DATABASE_NEWER`, `FILE_UNREADABLE`, `DATABASE_BUSY`, `DISK_FULL`, `WRITE_FAILED` */
   constructor({ home, hub, bin }: LibraryOptions) {
     const paths = libraryPaths(home);
+    this.paths = paths;
     for (const folder of [paths.models, paths.pictures]) mkdirSync(folder, { recursive: true });
     this.#database = openLibraryDatabase(paths.database);
     this.#folders = new FoldersFile(paths.folders, { models: [paths.models], pictures: [paths.pictures] });
@@ -58,14 +74,17 @@ export class Library {
       folders: () => this.folders().pictures,
       drawnInto: () => this.#folders.drawnInto,
       thumbnails: paths.thumbnails,
-      imports: `${paths.pictures}/imported`,
+      imports: join(paths.pictures, 'imported'),
       ...(bin ? { bin } : {}),
     });
     this.hub = new Hub({ folder: paths.models, ...hub });
+    this.downloads = new Downloads({ hub: this.hub, file: paths.downloads });
+    this.downloads.events.on('changed', (download) => this.#downloadChanged(download));
+    this.downloads.events.on('removed', (id) => this.#tell({ type: 'download-removed', id }));
     this.models.events.on('changed', () => this.#tellSoon('models-changed'));
     this.pictures.events.on('changed', () => this.#tellSoon('pictures-changed'));
     for (const part of [this.models, this.pictures]) {
-      part.events.on('progress', (progress) => this.#tell({ type: 'progress', progress }));
+      part.events.on('progress', (progress) => this.#progressed(progress));
     }
     this.#events.setMaxListeners(0);
   }
@@ -105,8 +124,72 @@ export class Library {
    */
   async setFolders(folders: LibraryFolders): Promise<void> {
     await this.#folders.set(LibraryFolders.parse(folders));
+    this.#tell({ type: 'folders', folders: this.folders() });
     void this.#quietly(() => this.scanModels());
     void this.#quietly(() => this.scanPictures());
+  }
+
+  /**
+   * Looks through one folder more from now on, or through a model's file alone.
+   * @throws ImpastoError `FILE_NOT_FOUND`, `REQUEST_INVALID` where it is none, `DISK_FULL`, `WRITE_FAILED`
+   */
+  async addFolder(kind: keyof LibraryFolders, path: string): Promise<LibraryFolders> {
+    const found = statSync(path, { throwIfNoEntry: false });
+    if (!found) throw new ImpastoError('FILE_NOT_FOUND', `There is no folder ${path}.`, 'Choose another one.');
+    if (!found.isDirectory()) throw new ImpastoError('REQUEST_INVALID', `${path} is no folder.`, 'Choose a folder.');
+    return await this.#changeFolders(kind, path, true);
+  }
+
+  /** Looks there no longer; the files stay. */
+  async removeFolder(kind: keyof LibraryFolders, path: string): Promise<LibraryFolders> {
+    return await this.#changeFolders(kind, path, false);
+  }
+
+  /**
+   * Takes up one model where it lies: a file, or a folder that is one.
+   * @throws ImpastoError `FILE_NOT_FOUND`, `REQUEST_INVALID` where it is none, `DISK_FULL`, `WRITE_FAILED`
+   */
+  async addModel(path: string): Promise<ModelEntry> {
+    const full = resolve(path);
+    const found = statSync(full, { throwIfNoEntry: false });
+    if (!found) throw new ImpastoError('FILE_NOT_FOUND', `There is no model ${full}.`, 'Choose another one.');
+    if (found.isFile() && !isModelFile(full)) throw noModel(full);
+    const inside = outermost(this.folders().models).some((folder) => folder === full || isInside(full, folder));
+    const before = this.folders().models;
+    if (!inside) await this.#folders.change('models', full, true);
+    await this.scanModels();
+    const model = this.models.known(full);
+    if (model) {
+      if (!inside) this.#tell({ type: 'folders', folders: this.folders() });
+      return model;
+    }
+    if (!before.includes(full)) await this.#folders.change('models', full, false);
+    void this.#quietly(() => this.scanModels());
+    throw noModel(full);
+  }
+
+  /** What is being looked through at this moment. */
+  progress(): ScanProgress[] {
+    return [...this.#progress.values()];
+  }
+
+  async #changeFolders(kind: keyof LibraryFolders, path: string, wanted: boolean): Promise<LibraryFolders> {
+    if (await this.#folders.change(kind, path, wanted)) {
+      this.#tell({ type: 'folders', folders: this.folders() });
+      void this.#quietly(() => (kind === 'models' ? this.scanModels() : this.scanPictures()));
+    }
+    return this.folders();
+  }
+
+  #progressed(progress: ScanProgress): void {
+    if (progress.done < progress.total) this.#progress.set(progress.what, progress);
+    else this.#progress.delete(progress.what);
+    this.#tell({ type: 'progress', progress });
+  }
+
+  #downloadChanged(download: HubDownload): void {
+    this.#tell({ type: 'download', download });
+    if (download.state === 'done') void this.#quietly(() => this.scanModels());
   }
 
   /** Looks through the folders of models, then hashes in the background. */
@@ -139,6 +222,7 @@ export class Library {
 
   close(): void {
     this.#closed = true;
+    this.downloads.close();
     for (const watch of this.#watches) watch.close();
     this.models.close();
     this.pictures.close();
@@ -156,7 +240,9 @@ export class Library {
       onWarning: (warning) => this.#warn([warning]),
     });
     this.#watches.push(watch);
-    part.events.on('folders', (folders) => watch.set(outermost(roots()), folders));
+    // A model's file that was added alone is looked at when the folders are.
+    const watched = () => outermost(roots()).filter((root) => !statSync(root, { throwIfNoEntry: false })?.isFile());
+    part.events.on('folders', (folders) => watch.set(watched(), folders));
   }
 
   /** A few files are taken up by themselves; a folder, stars, or much at once by a scan. */
@@ -197,4 +283,12 @@ export class Library {
   #tell(event: LibraryEvent): void {
     if (!this.#closed) this.#events.emit('event', event);
   }
+}
+
+function noModel(path: string): ImpastoError {
+  return new ImpastoError(
+    'REQUEST_INVALID',
+    `${path} is no model.`,
+    'Choose a .safetensors file, or a folder in diffusers or ONNX layout.',
+  );
 }

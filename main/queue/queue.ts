@@ -11,8 +11,9 @@ import {
   type QueueState,
   queueInputs,
 } from '../../contract/queue.ts';
+import type { RenderRequest } from '../../contract/request.ts';
 import type { Database } from '../database/database.ts';
-import { expandBatch } from './batch/expand.ts';
+import { type ExpandedJob, expandBatch } from './batch/expand.ts';
 import { Checkpoints } from './jobs/checkpoints.ts';
 import { JobStore, type NewJob } from './jobs/job-store.ts';
 import { Leases } from './jobs/leases.ts';
@@ -86,15 +87,21 @@ export class Queue {
 
   /**
    * Adds every job that a batch or a grid makes, all or none.
+   * @param prepare makes each of their requests ready to be drawn
    * @throws ImpastoError `REQUEST_INVALID`, `FILE_NOT_FOUND`, `PATH_ESCAPES` and what else its files are wrong with
    */
-  async addBatch(input: AddBatchInput): Promise<Job[]> {
+  async addBatch(
+    input: AddBatchInput,
+    prepare: (request: RenderRequest) => Promise<RenderRequest> = async (request) => request,
+  ): Promise<Job[]> {
     const { batch, output, place } = checked(queueInputs.addBatch, input);
-    const expanded = await expandBatch(batch);
+    const expanded: ExpandedJob[] = [];
+    for (const job of await expandBatch(batch)) expanded.push({ ...job, request: await prepare(job.request) });
+    const sheet = batch.grid ? await prepare(batch.request) : batch.request;
     const ids = this.#database.transaction(() => {
       const group = this.store.addGroup(batch.grid ? 'grid' : 'batch', batch.grid ?? {});
       const jobs: NewJob[] = expanded.map(({ request, origin }) => ({ request, origin, output, group }));
-      if (batch.grid) jobs.push({ kind: 'sheet', request: batch.request, output, group });
+      if (batch.grid) jobs.push({ kind: 'sheet', request: sheet, output, group });
       return this.store.add(jobs, place);
     });
     return this.#changed(ids);

@@ -31,3 +31,13 @@ export const commonHeaders = {
 
 /** For what is no page of ours: opened by itself it can do nothing. */
 export const inertPolicy = "default-src 'none'; sandbox; frame-ancestors 'none'";
+
+/**
+ * How long a browser may keep a picture: for good where its URL says which version of it is meant.
+ * @param version the file's own; null where it has none
+ * @param url with its query
+ */
+export function cacheControl(version: string | null, url: string): string {
+  const asked = new URLSearchParams(/\?([^#]*)/.exec(url)?.[1]).get('v');
+  return version !== null && asked === version ? 'private, max-age=31536000, immutable' : 'private, no-cache';
+}

@@ -490,7 +490,7 @@ describe('hostile prompts', () => {
 
 it('leaves no file but its own in the data folder', () => {
   mkdirSync(join(server.home, 'pictures'), { recursive: true });
-  const names = readdirSync(server.home).filter((name) => !name.startsWith('queue.sqlite'));
-  expect(names.sort()).toEqual(['pictures', 'settings.json', 'uploads']);
+  const names = readdirSync(server.home).filter((name) => !/^(?:queue|library)\.sqlite/.test(name));
+  expect(names.sort()).toEqual(['models', 'pictures', 'settings.json', 'uploads']);
   expect(existsSync(join(server.home, '../secret.txt'))).toBe(true);
 });

@@ -10,7 +10,7 @@ import { Access, type Refusal } from './access.ts';
 import { allowedHosts, shownHost } from './addresses.ts';
 import { bodyChunks, readJson } from './body.ts';
 import { EventsSocket } from './events-socket.ts';
-import { commonHeaders, inertPolicy } from './headers.ts';
+import { cacheControl, commonHeaders, inertPolicy } from './headers.ts';
 import { sendWindowFile } from './static-files.ts';
 
 export interface ServerOptions {
@@ -156,9 +156,9 @@ class HttpFace {
   async #sendResource(pathname: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const resource = await this.#options.backend.resources.find(pathname);
     if (!resource) return sendText(response, 404, 'There is nothing here.');
-    const { etag, contentType, bytes } = resource;
+    const { etag, contentType, bytes, version } = resource;
     response.setHeader('ETag', etag);
-    response.setHeader('Cache-Control', 'private, no-cache');
+    response.setHeader('Cache-Control', cacheControl(version, request.url ?? ''));
     response.setHeader('Content-Security-Policy', inertPolicy);
     if (request.headers['if-none-match'] === etag) return void response.writeHead(304).end();
     response.writeHead(200, { 'Content-Type': contentType, 'Content-Length': bytes });
@@ -171,7 +171,7 @@ class HttpFace {
 
 /** Whether a GET needs the token: everything that is a person's. */
 function isPrivate(pathname: string): boolean {
-  return /^\/(api|jobs|uploads|session|events)(\/|$)/.test(pathname);
+  return /^\/(api|jobs|uploads|pictures|thumbnails|models|session|events)(\/|$)/.test(pathname);
 }
 
 /** The path as it was sent: `new URL` would resolve the dots that must be seen. */
@@ -184,6 +184,7 @@ const statusOf: Partial<Record<ErrorCode, number>> = {
   BODY_INVALID: 400,
   ROUTE_UNKNOWN: 404,
   JOB_NOT_FOUND: 404,
+  NOT_IN_LIBRARY: 404,
   FILE_NOT_FOUND: 404,
   INTERNAL: 500,
   DISK_FULL: 507,

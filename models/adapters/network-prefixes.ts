@@ -90,3 +90,13 @@ export function networkByModule(module: string): Network | null {
   }
   return /^(?:text_model|encoder_layers|resblocks|text_projection)/.test(module) ? 'textEncoder' : null;
 }
+
+/** How many layers each network has, by the stems of their keys. */
+export function layersByNetwork(stems: Iterable<string>): Record<Network | 'unknown', number> {
+  const counts = { unet: 0, textEncoder: 0, textEncoder2: 0, unknown: 0 };
+  for (const stem of stems) {
+    const { network, modules } = readStem(stem);
+    counts[network ?? networkByModule(modules.at(-1) ?? '') ?? 'unknown']++;
+  }
+  return counts;
+}

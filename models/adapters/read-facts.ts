@@ -9,7 +9,7 @@ import { guessBase } from './base-family.ts';
 import { recogniseDistillation } from './distillation.ts';
 import { fileAlgorithm, layerAlgorithm } from './layer-algorithm.ts';
 import { layerRank } from './layer-shape.ts';
-import { networkByModule, readStem } from './network-prefixes.ts';
+import { layersByNetwork } from './network-prefixes.ts';
 import { notAnAdapter } from './not-an-adapter.ts';
 import { readPeftConfig, readSidecar } from './sidecar.ts';
 import { captionTags, trainingFacts, triggersOf } from './training-facts.ts';
@@ -58,7 +58,7 @@ export async function readFacts(file: AdapterFile): Promise<ReadFacts> {
     keyStyle: keys.style,
     ranks: counted(layers.map(layerRank)),
     alphas: counted(layers.map((layer) => own.get(layer) ?? alphas.rule(layer.stem).alpha)),
-    layers: byNetwork(layers),
+    layers: layersByNetwork(layers.map(({ stem }) => stem)),
     ...sizes(layers),
     triggers: triggersOf(metadata, tags, sidecar?.triggers ?? []),
     tags,
@@ -107,15 +107,6 @@ function counted(values: readonly (number | null)[]): LayerCount[] {
   return [...counts]
     .map(([value, layers]) => ({ value, layers }))
     .sort((a, b) => b.layers - a.layers || b.value - a.value);
-}
-
-function byNetwork(layers: readonly LayerTensors[]): AdapterFacts['layers'] {
-  const counts = { unet: 0, textEncoder: 0, textEncoder2: 0, unknown: 0 };
-  for (const { stem } of layers) {
-    const { network, modules } = readStem(stem);
-    counts[network ?? networkByModule(modules.at(-1) ?? '') ?? 'unknown']++;
-  }
-  return counts;
 }
 
 function sizes(layers: readonly LayerTensors[]): Pick<AdapterFacts, 'parameters' | 'dtype'> {

@@ -1,7 +1,8 @@
 import { lstat, mkdir, open, rename, unlink } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { basename, dirname, isAbsolute, join, parse, relative, resolve } from 'node:path';
-import { binUnavailable } from './bin-error.ts';
+import { nameIfFree } from '../files/atomic-write.ts';
+import { binUnavailable, notTakenBack, type TakeBack } from './bin-error.ts';
 
 /**
  * The bin of Linux and BSD desktops: the freedesktop.org Trash specification 1.0
@@ -24,12 +25,13 @@ interface Bin {
 const thisHost = (): BinHost => ({ env: process.env, homedir: homedir(), uid: process.getuid?.() ?? 0 });
 
 /** @throws ImpastoError `BIN_UNAVAILABLE` */
-export async function moveToFreedesktopBin(file: string, host: BinHost = thisHost()): Promise<void> {
+export async function moveToFreedesktopBin(file: string, host: BinHost = thisHost()): Promise<TakeBack> {
   const path = resolve(file);
   try {
     const { dev } = await lstat(path);
     const bin = (await homeBin(dev, host)) ?? (await diskBin(path, dev, host));
-    await put(path, bin);
+    const binned = await put(path, bin);
+    return () => takeBack(path, binned);
   } catch (thrown) {
     throw binUnavailable(path, thrown);
   }
@@ -73,7 +75,24 @@ async function topOf(path: string, dev: number): Promise<string> {
   return top;
 }
 
-async function put(path: string, { folder, originOf }: Bin): Promise<void> {
+interface Binned {
+  file: string;
+  /** Its record. */
+  info: string;
+}
+
+async function takeBack(path: string, { file, info }: Binned): Promise<void> {
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    if (!(await nameIfFree(file, path))) throw new Error('another file has its name now');
+  } catch (thrown) {
+    throw notTakenBack(path, thrown);
+  }
+  // The file is what matters; a record without one is passed over by every bin.
+  await unlink(info).catch(() => {});
+}
+
+async function put(path: string, { folder, originOf }: Bin): Promise<Binned> {
   const files = join(folder, 'files');
   const infos = join(folder, 'info');
   await mkdir(files, { recursive: true, mode: 0o700 });
@@ -100,7 +119,7 @@ async function put(path: string, { folder, originOf }: Bin): Promise<void> {
         continue;
       }
       await rename(path, join(files, free));
-      return;
+      return { file: join(files, free), info };
     } catch (thrown) {
       await record.close().catch(() => {});
       await unlink(info).catch(() => {});

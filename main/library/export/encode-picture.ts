@@ -16,12 +16,12 @@ export interface Samples {
   data: Uint8Array | Uint16Array;
 }
 
-/** What is written into a picture besides its pixels. */
+/** What is written into a picture besides its pixels; a picture of another tool has no request. */
 export interface PictureText {
   /** A1111's `parameters` text. */
   infotext: string;
   /** The RenderRequest as JSON. */
-  requestJson: string;
+  requestJson?: string;
 }
 
 export interface Encoded {
@@ -50,9 +50,9 @@ export function encodePicture(samples: Samples, encoding: Encoding, text?: Pictu
 async function encodePng(samples: Samples, text?: PictureText): Promise<Encoded> {
   const png = await fromRaw(samples).png({ compressionLevel: 6 }).toBuffer();
   const profileData = Buffer.concat([Buffer.from('sRGB\0\0', 'latin1'), deflateSync(await srgbProfile())]);
-  const late: PngChunk[] = text
-    ? [pngTextChunk('parameters', text.infotext), pngTextChunk('impasto', text.requestJson)]
-    : [];
+  const late: PngChunk[] = [];
+  if (text) late.push(pngTextChunk('parameters', text.infotext));
+  if (text?.requestJson !== undefined) late.push(pngTextChunk('impasto', text.requestJson));
   return { bytes: await insertPngChunks(png, { early: [{ type: 'iCCP', data: profileData }], late }), warnings: [] };
 }
 
@@ -60,7 +60,9 @@ async function encodePng(samples: Samples, text?: PictureText): Promise<Encoded>
 async function encodeTiff(samples: Samples, text?: PictureText): Promise<Encoded> {
   const tiff = await fromRaw(samples).tiff({ compression: 'deflate', predictor: 'horizontal' }).toBuffer();
   const entries = [bytesEntry(tiffTag.iccProfile, tiffType.undefined, await srgbProfile())];
-  if (text) entries.push(bytesEntry(tiffTag.xmp, tiffType.byte, Buffer.from(buildXmp(text.requestJson))));
+  if (text?.requestJson !== undefined) {
+    entries.push(bytesEntry(tiffTag.xmp, tiffType.byte, Buffer.from(buildXmp(text.requestJson))));
+  }
   return { bytes: await addTiffEntries(tiff, entries, text && commentEntries(text.infotext)), warnings: [] };
 }
 
@@ -82,7 +84,7 @@ async function encodeWithExif(samples: Samples, encoding: Encoding, text?: Pictu
   } else if (text) {
     warnings.push(tooLong(encoding, 'the prompt as other tools read it was left out'));
   }
-  if (text) {
+  if (text?.requestJson !== undefined) {
     const xmp = buildXmp(text.requestJson);
     const fits = encoding.format !== 'jpeg' || Buffer.byteLength(xmp) <= maxJpegXmpBytes;
     if (fits) picture = picture.withXmp(xmp);

@@ -13,14 +13,16 @@ import { resampleLanczos } from '../../engine/image/resample.ts';
 import { type AtomicWriteOptions, writeFileAtomic } from '../files/atomic-write.ts';
 import { writeInfotext } from '../metadata/infotext.ts';
 import { requestToJson } from '../metadata/request-json.ts';
-import { encodePicture } from './encode-picture.ts';
-import { pictureName } from './picture-name.ts';
+import { encodePicture, type PictureText } from './encode-picture.ts';
+import { type NameFacts, pictureName } from './picture-name.ts';
 import { quantise } from './quantise.ts';
 
 export interface Exported {
   path: string;
   /** Size of the file. */
   bytes: number;
+  width: number;
+  height: number;
   /** What could not be written into the file. */
   warnings: EngineWarning[];
 }
@@ -30,16 +32,44 @@ const extensions: Record<ExportFormat, string> = { png: 'png', jpeg: 'jpg', webp
 /** WebP stores a side in 14 bits. */
 const maxWebpSide = 16383;
 
+type Writing = { now?: Date } & Pick<AtomicWriteOptions, 'openTemp' | 'beforeName'>;
+
 /**
  * Writes one finished picture: a whole file under a free name, or nothing.
- * @param now The time for {date} and {time} in the name.
+ * @param writing `now`: the time for {date} and {time} in the name.
  * @throws ImpastoError `REQUEST_INVALID`, `NAN_LATENT`, `DISK_FULL`, `WRITE_FAILED`.
  */
-export async function exportImage(
+export function exportImage(
   image: RenderedImage,
   summary: RenderSummary,
   options: ExportOptionsInput,
-  { now = new Date(), ...write }: { now?: Date } & Pick<AtomicWriteOptions, 'openTemp' | 'beforeName'> = {},
+  writing: Writing = {},
+): Promise<Exported> {
+  const { request, modelName } = summary;
+  const text = { infotext: writeInfotext(summary, image), requestJson: requestToJson(requestOf(image, summary)) };
+  const facts: NameFacts = {
+    seed: image.seed,
+    prompt: request.prompt,
+    model: modelName,
+    width: image.width,
+    height: image.height,
+    steps: request.steps,
+    sampler: request.scheduler.name,
+    guidance: request.guidance.scale,
+  };
+  return exportPixels(image, facts, text, options, writing);
+}
+
+/**
+ * Writes pixels as {@link exportImage} does.
+ * @param text what the picture says of itself; not written where the options say so
+ */
+export async function exportPixels(
+  image: Pixels,
+  facts: NameFacts,
+  text: PictureText | undefined,
+  options: ExportOptionsInput,
+  { now = new Date(), ...write }: Writing = {},
 ): Promise<Exported> {
   const parsed = parseExportOptions(options);
   const { width, height, pixels } = resized(image, parsed.resize);
@@ -51,13 +81,8 @@ export async function exportImage(
     );
   }
   const samples = { width, height, data: quantise(pixels, parsed.bitDepth) };
-  const text = parsed.metadata
-    ? {
-        infotext: writeInfotext(summary, image),
-        requestJson: requestToJson(requestOf(image, summary)),
-      }
-    : undefined;
-  const { bytes, warnings } = await encodePicture(samples, parsed, text).catch((error: unknown) => {
+  const kept = parsed.metadata ? text : undefined;
+  const { bytes, warnings } = await encodePicture(samples, parsed, kept).catch((error: unknown) => {
     throw new ImpastoError(
       'WRITE_FAILED',
       `The picture could not be encoded as ${parsed.format}: ${asImpastoError(error).message}.`,
@@ -65,10 +90,10 @@ export async function exportImage(
       { cause: error },
     );
   });
-  const name = pictureName(parsed.name, image, summary, now);
+  const name = pictureName(parsed.name, facts, now);
   const path = `${join(parsed.folder, ...name)}.${extensions[parsed.format]}`;
   const written = await writeFileAtomic(path, bytes, { overwrite: parsed.overwrite, ...write });
-  return { path: written, bytes: bytes.length, warnings };
+  return { path: written, bytes: bytes.length, width, height, warnings };
 }
 
 /** The request that draws this one picture of its batch again. */

@@ -63,7 +63,7 @@ async function takeFreeName(temp: string, path: string, beforeName: (name: strin
   for (let number = 1; number <= highestNumber; number++) {
     const candidate = number === 1 ? path : join(dir, `${name}-${number}${ext}`);
     if (number > 1) beforeName(candidate);
-    if (await claim(temp, candidate)) return candidate;
+    if (await nameIfFree(temp, candidate)) return candidate;
   }
   throw new ImpastoError(
     'WRITE_FAILED',
@@ -72,8 +72,11 @@ async function takeFreeName(temp: string, path: string, beforeName: (name: strin
   );
 }
 
-/** Gives the temporary file its name, unless that name is taken: a hard link fails where `rename` would overwrite. */
-async function claim(temp: string, path: string): Promise<boolean> {
+/**
+ * Moves a file to a name on the same file system, unless that name is taken: a hard link fails where `rename` would
+ * overwrite. @returns whether it has the name; @throws the system's error
+ */
+export async function nameIfFree(temp: string, path: string): Promise<boolean> {
   try {
     await link(temp, path);
   } catch (error) {

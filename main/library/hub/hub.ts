@@ -1,5 +1,5 @@
 import type { StatsFs } from 'node:fs';
-import { mkdir, readFile, rename, rm, rmdir, stat, statfs } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, rmdir, stat, statfs } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { ImpastoError } from '../../../contract/errors.ts';
@@ -104,14 +104,8 @@ export class Hub {
    *   `HUB_...`, `CANCELLED`, `WRITE_FAILED`
    */
   async download(plan: HubPlan, { acceptLicence, signal, onProgress }: DownloadOptions): Promise<Downloaded> {
-    if (acceptLicence !== plan.licence.id) {
-      throw new ImpastoError(
-        'LICENCE_NOT_ACCEPTED',
-        `${plan.id} is under the licence ${licenceTitle(plan.licence)}, which was not agreed to.`,
-        `Read it${plan.licence.link ? ` at ${plan.licence.link}` : ` at ${this.#client.host}/${plan.id}`} and agree to it.`,
-      );
-    }
-    await this.#assertRoom(plan);
+    if (acceptLicence !== plan.licence.id) throw licenceNotAccepted(plan, this.#client.host);
+    await this.assertRoom(plan);
     const staging = this.#staging(plan);
     const meter = new Meter(plan, onProgress);
     try {
@@ -138,15 +132,21 @@ export class Hub {
     return await this.#place(plan, staging);
   }
 
-  /** Throws away what an interrupted download has left. */
-  async discard(plan: HubPlan): Promise<void> {
-    await rm(this.#staging(plan), { recursive: true, force: true });
+  /** Throws away what an interrupted download has left; that needs no connection. Throws `HUB_REFERENCE`. */
+  async discard({ reference, commit }: { reference: string; commit: string }): Promise<void> {
+    const { id } = parseHubReference(reference, this.#client.host);
+    const downloads = join(this.#options.folder, '.downloads');
+    const prefix = stagingPrefix({ id, commit });
+    const names = await readdir(downloads).catch(() => []);
+    for (const name of names.filter((name) => name.startsWith(prefix))) {
+      await rm(join(downloads, name), { recursive: true, force: true });
+    }
+    await rmdir(downloads).catch(() => {});
   }
 
   /** Hidden beside the models, so that a renaming is all that is left to do, and no scan finds half of one. */
   #staging({ id, commit, folder }: HubPlan): string {
-    const name = `${id.replace('/', '--')}--${commit.slice(0, 12)}--${basename(folder)}`;
-    return join(this.#options.folder, '.downloads', name);
+    return join(this.#options.folder, '.downloads', stagingPrefix({ id, commit }) + basename(folder));
   }
 
   /** `OWNER/NAME`, or another name where that is taken by another state of the model. */
@@ -185,7 +185,8 @@ export class Hub {
     }
   }
 
-  async #assertRoom(plan: HubPlan): Promise<void> {
+  /** @throws ImpastoError `DISK_FULL` where what is missing of a plan has no room */
+  async assertRoom(plan: HubPlan): Promise<void> {
     let missing = spare;
     for (const file of plan.files) missing += file.bytes - (await this.#bytesHere(plan, file));
     const room = await this.#room();
@@ -242,6 +243,18 @@ export class Hub {
     const manifest = await readManifest(plan.folder);
     return !manifest?.files.some(({ path }) => path === file.path);
   }
+}
+
+export function licenceNotAccepted({ id, licence }: HubPlan, host = 'https://huggingface.co'): ImpastoError {
+  return new ImpastoError(
+    'LICENCE_NOT_ACCEPTED',
+    `${id} is under the licence ${licenceTitle(licence)}, which was not agreed to.`,
+    `Read it at ${licence.link ?? `${host}/${id}`} and agree to it.`,
+  );
+}
+
+function stagingPrefix({ id, commit }: { id: string; commit: string }): string {
+  return `${id.replace('/', '--')}--${commit.slice(0, 12)}--`;
 }
 
 /** `openrail++ (CreativeML Open RAIL++-M)`. */

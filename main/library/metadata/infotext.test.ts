@@ -58,6 +58,52 @@ describe('writeInfotext', () => {
   });
 });
 
+describe('adapters', () => {
+  const ink = { path: '/loras/Ink, wash.safetensors', strength: 0.8 };
+  const request = {
+    prompt: 'a castle',
+    adapters: [
+      ink,
+      { path: 'C:\\loras\\glow.safetensors', strength: 1, textStrength: 0.5 },
+      { path: '/loras/sky.safetensors', region: 'sky' },
+      { path: '/loras/lost.safetensors', strength: -1 },
+    ],
+    regions: [{ name: 'sky', box: [0, 0, 8, 8] as [number, number, number, number] }],
+  };
+
+  it('are written as A1111 writes them, and read back by name and hash', () => {
+    const hashes = ['0123456789ab', 'ba9876543210', '111111111111', undefined];
+    const text = writeInfotext(summary(request, { adapterHashes: hashes }), image);
+    expect(text.split('\n')[0]).toBe('a castle <lora:Ink wash:0.8> <lora:glow:0.5:1> <lora:lost:-1>');
+    expect(text).toContain(
+      `RNG: CPU, Lora hashes: "Ink wash: 0123456789ab, glow: ba9876543210", Version: ${softwareName}`,
+    );
+    const parsed = parseInfotext(text);
+    expect(parsed?.adapterHashes).toEqual(
+      new Map([
+        ['Ink wash', '0123456789ab'],
+        ['glow', 'ba9876543210'],
+      ]),
+    );
+    expect(parsed?.unmapped).toEqual([]);
+  });
+
+  it('are known by Civitai’s list of hashes too, but A1111’s own counts more', () => {
+    const parsed = parseInfotext(
+      'x <lora:a:1>\nSteps: 20, Sampler: Euler, Seed: 1, Hashes: {"model": "aabbccddee", "lora:a": "1111111111", "lora:b": "2222222222"}, ' +
+        'Lora hashes: "a: 333333333333, : 444444444444, c: no"',
+    );
+    expect(parsed?.adapterHashes).toEqual(
+      new Map([
+        ['a', '333333333333'],
+        ['b', '2222222222'],
+      ]),
+    );
+    expect(parsed?.model.hash).toBe('aabbccddee');
+    expect(parsed?.unmapped).toEqual([]);
+  });
+});
+
 describe('sampler names', () => {
   it('go to A1111 and back, with every noise schedule', () => {
     for (const name of schedulerNames) {
@@ -107,6 +153,7 @@ describe('parseInfotext', () => {
         scheduler: { name: 'dpmpp-2m-sde', sigmas: 'sgm-uniform', rescaleBetasZeroSnr: true },
       },
       model: { name: 'name, with: signs', hash: '67ab2fd8ec' },
+      adapterHashes: new Map(),
       unmapped: [],
     });
   });
@@ -129,7 +176,7 @@ describe('parseInfotext', () => {
     const parsed = parseInfotext(
       'x\nSteps: 20, Sampler: DPM adaptive, Schedule type: Beta, CFG scale: 7, Seed: -1, Size: 513x512, ' +
         'Denoising strength: 0.5, Clip skip: 99, Hires upscale: 2, ENSD: 31337, RNG: XPU, Eta: 0.5, VAE: a.pt, ' +
-        'Lora hashes: "one: 123, two: 456", Hashes: {"model": "ab, c", "lora:x": "1"}, Version: v1.9.0',
+        'TI hashes: "one: 123, two: 456", Hashes: {"model": "ab, c", "vae": "0123456789"}, Version: v1.9.0',
     );
     expect(parsed?.request).toEqual({ prompt: 'x', negativePrompt: '', steps: 20, guidance: { scale: 7 } });
     expect(parsed?.unmapped.map((line) => line.split(':')[0])).toEqual([
@@ -144,11 +191,13 @@ describe('parseInfotext', () => {
       'RNG',
       'Eta',
       'VAE',
-      'Lora hashes',
+      'TI hashes',
       'Hashes',
     ]);
-    expect(parsed?.unmapped.at(-1)).toBe('Hashes: {"model": "ab, c", "lora:x": "1"}');
-    expect(parsed?.unmapped).toContain('Lora hashes: one: 123, two: 456');
+    expect(parsed?.unmapped.at(-1)).toBe(
+      'Hashes: {"model": "ab, c", "vae": "0123456789"} (model, vae cannot be looked for by hash)',
+    );
+    expect(parsed?.unmapped).toContain('TI hashes: one: 123, two: 456');
   });
 
   it('finds the settings before lines that other tools append, and says that it skipped those', () => {

@@ -1,16 +1,22 @@
 import { basename } from 'node:path';
 import type { RenderedImage, RenderSummary } from '../../../contract/engine.ts';
 import { toA1111Sampler, toA1111Schedule } from './a1111-samplers.ts';
+import { adapterHashes, adapterTags } from './adapter-tags.ts';
 import { plainModelName } from './model-name.ts';
 import { softwareName } from './software.ts';
 
 /**
- * A1111's `parameters` text of a picture: the prompt, a `Negative prompt:` line, and a line of `Key: value` pairs in
+ * A1111's `parameters` text of a picture: the prompt with its adapters' tags, a `Negative prompt:` line, and a line of `Key: value` pairs in
  * A1111's order (`create_infotext` in `modules/processing.py`). Settings that A1111 has no key for are left to our
  * own JSON beside it.
  */
 export function writeInfotext(
-  { request, modelName, modelHash }: RenderSummary,
+  {
+    request,
+    modelName,
+    modelHash,
+    ...known
+  }: Pick<RenderSummary, 'request' | 'modelName' | 'modelHash' | 'adapterHashes'>,
   image: Pick<RenderedImage, 'seed' | 'width' | 'height'>,
 ): string {
   const { scheduler, guidance } = request;
@@ -30,11 +36,12 @@ export function writeInfotext(
     ['Mask blur', request.mask && request.mask.feather > 0 ? request.mask.feather : undefined],
     [scheduler.name === 'ddim' ? 'Eta DDIM' : 'Eta', scheduler.eta],
     ['Noise Schedule', scheduler.rescaleBetasZeroSnr ? 'Zero Terminal SNR' : undefined],
+    ['Lora hashes', adapterHashes(request, known.adapterHashes ?? [])],
     ['Version', softwareName],
   ];
   const negative = request.negativePrompt === '' ? '' : `\nNegative prompt: ${request.negativePrompt}`;
   const line = details.flatMap(([key, value]) => (value === undefined ? [] : [`${key}: ${quote(String(value))}`]));
-  return `${request.prompt}${negative}\n${line.join(', ')}`;
+  return `${adapterTags(request)}${negative}\n${line.join(', ')}`;
 }
 
 function quote(value: string): string {

@@ -1,12 +1,15 @@
 import type { RenderRequestInput, SchedulerSettings } from '../../../contract/request.ts';
 import { maxPromptLength, RenderRequest } from '../../../contract/request.ts';
 import { fromA1111Sampler, fromA1111Schedule } from './a1111-samplers.ts';
+import { parseAdapterHashes } from './adapter-tags.ts';
 
 export interface ParsedInfotext {
   /** What could be taken over; every value is one that a RenderRequest allows. */
   request: RenderRequestInput;
   /** The model that the text names; which file that is, the text does not say. */
   model: { name?: string; hash?: string };
+  /** Hashes of the adapters that the prompt names in its `<lora:...>` tags, by name. */
+  adapterHashes: Map<string, string>;
   /** Each setting that could not be taken over, and why. */
   unmapped: string[];
 }
@@ -115,6 +118,7 @@ class DetailsMapper {
   private readonly request: RenderRequestInput = {};
   private readonly scheduler: Partial<SchedulerSettings> = {};
   private readonly model: { name?: string; hash?: string } = {};
+  private adapterHashes = new Map<string, string>();
   private readonly details: Map<string, string>;
 
   constructor(details: Map<string, string>) {
@@ -135,7 +139,8 @@ class DetailsMapper {
     }
     if (!this.details.has('RNG')) this.request.noise = 'cuda';
     if (Object.keys(this.scheduler).length > 0) this.request.scheduler = this.scheduler;
-    return { request: this.request, model: this.model, unmapped: this.unmapped };
+    const { request, model, adapterHashes, unmapped } = this;
+    return { request, model, adapterHashes, unmapped };
   }
 
   /** Undefined where the detail was taken over or says nothing to take; else why not, if there is more to say. */
@@ -168,6 +173,12 @@ class DetailsMapper {
       case 'Model hash':
         this.model.hash = value.toLowerCase();
         return undefined;
+      case 'Lora hashes':
+        // A1111's own list counts more than Civitai's, whichever stands first.
+        this.adapterHashes = new Map([...this.adapterHashes, ...parseAdapterHashes(value)]);
+        return undefined;
+      case 'Hashes':
+        return this.hashes(value);
       case 'Version':
         return undefined;
       case 'VAE':
@@ -178,6 +189,21 @@ class DetailsMapper {
       default:
         return '';
     }
+  }
+
+  /** Civitai's list: JSON of `model`, `lora:NAME`, `embed:NAME` and others. */
+  private hashes(value: string): string | undefined {
+    const list = jsonObject(value);
+    if (!list) return 'not a list of hashes';
+    const others: string[] = [];
+    for (const [name, hash] of Object.entries(list)) {
+      const lora = /^(?:lora|lyco):(.+)$/i.exec(name)?.[1]?.trim();
+      if (typeof hash !== 'string' || !/^[0-9a-f]{8,64}$/i.test(hash)) others.push(name);
+      else if (name === 'model') this.model.hash ??= hash.toLowerCase();
+      else if (lora === undefined) others.push(name);
+      else if (!this.adapterHashes.has(lora)) this.adapterHashes.set(lora, hash.toLowerCase());
+    }
+    return others.length > 0 ? `${others.slice(0, 5).join(', ')} cannot be looked for by hash` : undefined;
   }
 
   private number(key: 'steps' | 'seed' | 'clipSkip', value: string): string | undefined {
@@ -242,6 +268,17 @@ class DetailsMapper {
   private noiseSchedule(value: string): string | undefined {
     if (value !== 'Zero Terminal SNR') return value === 'Default' ? undefined : '';
     this.scheduler.rescaleBetasZeroSnr = true;
+    return undefined;
+  }
+}
+
+function jsonObject(text: string): Record<string, unknown> | undefined {
+  try {
+    const parsed: unknown = JSON.parse(text);
+    return typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)
+      ? (parsed as Record<string, unknown>)
+      : undefined;
+  } catch {
     return undefined;
   }
 }

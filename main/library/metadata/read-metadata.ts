@@ -21,6 +21,8 @@ export interface PictureMetadata {
   infotext?: string;
   /** The model as the infotext names it; its file must be found by whoever knows where models lie. */
   model?: { name?: string; hash?: string };
+  /** Hashes of adapters by the names that `<lora:...>` tags have, as the infotext gives them. */
+  adapterHashes?: Map<string, string>;
   /** All that was skipped, not understood or not taken over. */
   warnings: EngineWarning[];
 }
@@ -42,6 +44,7 @@ export async function readMetadata(path: string, { whole = true }: ReadMetadataO
   const metadata: PictureMetadata = { warnings, ...(infotext === undefined ? {} : { infotext }) };
   const parsed = infotext === undefined ? undefined : parseInfotext(infotext);
   if (parsed?.model.name !== undefined || parsed?.model.hash !== undefined) metadata.model = parsed.model;
+  if (parsed && parsed.adapterHashes.size > 0) metadata.adapterHashes = parsed.adapterHashes;
   const own = json === undefined ? undefined : requestFromJson(json);
   if (own && !(own instanceof ImpastoError)) return { ...metadata, request: own, source: 'impasto' };
   if (own) {
@@ -84,16 +87,18 @@ export async function requestFromPicture(
   warn: (warning: EngineWarning) => void = () => {},
 ): Promise<RenderRequest> {
   const { request, warnings } = await readMetadata(path);
-  if (!request) {
-    const why = warnings.map(({ message }) => ` ${message}`).join('');
-    throw new ImpastoError(
-      'NO_METADATA',
-      `${path} does not say how it was drawn.${why}`,
-      'Use the file as it was first saved: messengers, editors and websites often remove this text.',
-    );
-  }
+  if (!request) throw noMetadata(path, warnings);
   warnings.forEach(warn);
   return request;
+}
+
+export function noMetadata(path: string, warnings: readonly EngineWarning[]): ImpastoError {
+  const why = warnings.map(({ message }) => ` ${message}`).join('');
+  return new ImpastoError(
+    'NO_METADATA',
+    `${path} does not say how it was drawn.${why}`,
+    'Use the file as it was first saved: messengers, editors and websites often remove this text.',
+  );
 }
 
 interface Texts {

@@ -5,6 +5,7 @@ import { type AdapterKeys, groupAdapterKeys, type LayerTensors } from '../../../
 import { guessBase } from '../../../models/adapters/base-family.ts';
 import { fileAlgorithm, layerAlgorithm } from '../../../models/adapters/layer-algorithm.ts';
 import { layerRank } from '../../../models/adapters/layer-shape.ts';
+import { layersByNetwork } from '../../../models/adapters/network-prefixes.ts';
 import { notAnAdapter } from '../../../models/adapters/not-an-adapter.ts';
 import { captionTags, trainingFacts, triggersOf } from '../../../models/adapters/training-facts.ts';
 import { familyTitles } from '../../../models/checkpoint/family.ts';
@@ -17,7 +18,17 @@ import type { FoundModel } from './walk-models.ts';
 export interface ModelFacts
   extends Pick<
     ModelEntry,
-    'kind' | 'family' | 'base' | 'variant' | 'algorithm' | 'rank' | 'dtype' | 'trainedSize' | 'triggers' | 'description'
+    | 'kind'
+    | 'family'
+    | 'base'
+    | 'variant'
+    | 'algorithm'
+    | 'rank'
+    | 'layers'
+    | 'dtype'
+    | 'trainedSize'
+    | 'triggers'
+    | 'description'
   > {
   notes: string[];
   /** Why it cannot be used. */
@@ -31,6 +42,7 @@ export const noFacts: ModelFacts = {
   variant: null,
   algorithm: null,
   rank: null,
+  layers: null,
   dtype: null,
   trainedSize: null,
   triggers: [],
@@ -145,6 +157,7 @@ function adapter(header: SafetensorsHeader, layers: readonly LayerTensors[]): Mo
     base: base.title,
     algorithm: fileAlgorithm(acting),
     rank: mostRank(acting),
+    layers: layersByNetwork(acting.map(({ stem }) => stem)),
     dtype: mostDtype(header),
     triggers: triggersOf(header.metadata, captionTags(header.metadata), []),
     problem: foreignBase?.toRecord() ?? null,

@@ -1,7 +1,14 @@
+import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
 import type { SQLInputValue } from 'node:sqlite';
 import { ImpastoError } from '../../../contract/errors.ts';
-import { type ModelEntry, type ModelList, ModelQuery, type ModelQueryInput } from '../../../contract/library.ts';
+import {
+  type LibraryInfo,
+  type ModelEntry,
+  type ModelList,
+  ModelQuery,
+  type ModelQueryInput,
+} from '../../../contract/library.ts';
 import { adapterName } from '../../../models/adapters/adapter-name.ts';
 import type { Database, Row } from '../../database/database.ts';
 import type { FileHashes } from './hash-file.ts';
@@ -19,6 +26,7 @@ const noFacts: StoredFacts = {
   variant: null,
   algorithm: null,
   rank: null,
+  layers: null,
   dtype: null,
   trainedSize: null,
   triggers: [],
@@ -27,7 +35,7 @@ const noFacts: StoredFacts = {
   strength: null,
 };
 
-const columns = `m.path, m.folder, m.layout, m.bytes, m.modified, m.state, m.kind, m.family, m.name, m.preview, m.facts,
+const columns = `m.id, m.signature, m.path, m.folder, m.layout, m.bytes, m.modified, m.state, m.kind, m.family, m.name, m.preview, m.facts,
   m.problem, substr(h.sha256, 1, 10) AS hash, substr(h.body_sha256, 1, 12) AS body_hash`;
 const joined = `models m LEFT JOIN hashes h ON h.path = m.path AND h.bytes = m.bytes AND h.modified = m.modified`;
 
@@ -51,9 +59,9 @@ export class ModelIndex {
       for (const { path, layout, signature, bytes, modified, preview, sidecars } of models) {
         const name = nameOf(path);
         this.#database.run(
-          `INSERT OR REPLACE INTO models (path, folder, layout, signature, bytes, modified, state, name, words, preview, sidecars,
-             facts) VALUES (?, ?, ?, ?, ?, ?, 'pending', ?, ?, ?, ?, ?)`,
-          ...[path, folder, layout, signature, bytes, modified, name, wordsOf([name, basename(path)])],
+          `INSERT OR REPLACE INTO models (id, path, folder, layout, signature, bytes, modified, state, name, words, preview, sidecars,
+             facts) VALUES (?, ?, ?, ?, ?, ?, ?, 'pending', ?, ?, ?, ?, ?)`,
+          ...[modelId(path), path, folder, layout, signature, bytes, modified, name, wordsOf([name, basename(path)])],
           preview,
           ...[JSON.stringify(sidecars), JSON.stringify(noFacts)],
         );
@@ -165,13 +173,32 @@ export class ModelIndex {
 
   /** @throws ImpastoError `NOT_IN_LIBRARY` */
   get(path: string): ModelEntry {
-    return entryOf(this.#row(path));
+    const entry = this.known(path);
+    if (!entry) throw notInLibrary(path);
+    return entry;
   }
 
-  /** The picture beside a model; null where there is none. Throws `NOT_IN_LIBRARY`. */
-  preview(path: string): string | null {
-    const { preview } = this.#row(path);
-    return preview === null ? null : String(preview);
+  /** Null where there is none. */
+  known(path: string): ModelEntry | null {
+    const row = this.#database.get(`SELECT ${columns} FROM ${joined} WHERE m.path = ?`, path);
+    return row ? entryOf(row) : null;
+  }
+
+  /** The picture beside a model, and the model's `version`; null where there is none. Throws `NOT_IN_LIBRARY`. */
+  preview(id: string): { path: string; version: string } | null {
+    const row = this.#database.get('SELECT preview, signature FROM models WHERE id = ?', id);
+    if (!row) throw notInLibrary('This model');
+    return row.preview === null ? null : { path: String(row.preview), version: versionOf(String(row.signature)) };
+  }
+
+  /** Single files that are adapters, or may be: those of a name, as `<lora:name>` has it, come from these. */
+  adapterFiles(): { path: string; root: string }[] {
+    return this.#database
+      .all(
+        `SELECT path, folder FROM models
+           WHERE layout = 'single-file' AND (kind = 'adapter' OR kind IS NULL) AND path LIKE '%.safetensors' ORDER BY path`,
+      )
+      .map(({ path, folder }) => ({ path: String(path), root: String(folder) }));
   }
 
   /** Models of a file name (as `<lora:name>` and infotexts have it) or a hash (AutoV2, AutoV3, or whole). */
@@ -193,21 +220,27 @@ export class ModelIndex {
       .filter(({ fileName }) => fileName.toLowerCase() === wanted);
   }
 
-  counts(): { state: string; kind: string | null; count: number }[] {
+  counts(): LibraryInfo['models'] {
     return this.#database
       .all('SELECT state, kind, count(*) AS n FROM models GROUP BY state, kind')
       .map(({ state, kind, n }) => ({
-        state: String(state),
-        kind: kind === null ? null : String(kind),
+        state: state as ModelEntry['state'],
+        kind: kind as ModelEntry['kind'],
         count: Number(n),
       }));
   }
+}
 
-  #row(path: string): Row {
-    const row = this.#database.get(`SELECT ${columns} FROM ${joined} WHERE m.path = ?`, path);
-    if (row) return row;
-    throw new ImpastoError('NOT_IN_LIBRARY', `${path} is not in the library.`, 'Look through its folder again.');
-  }
+function notInLibrary(what: string): ImpastoError {
+  return new ImpastoError('NOT_IN_LIBRARY', `${what} is not in the library.`, 'Look through its folder again.');
+}
+
+function modelId(path: string): string {
+  return createHash('sha256').update(path).digest('hex').slice(0, 32);
+}
+
+function versionOf(signature: string): string {
+  return createHash('sha256').update(signature).digest('hex').slice(0, 16);
 }
 
 function nameOf(path: string): string {
@@ -222,6 +255,8 @@ function entryOf(row: Row): ModelEntry {
   const stored = JSON.parse(String(row.facts)) as StoredFacts;
   const path = String(row.path);
   return {
+    id: String(row.id),
+    version: versionOf(String(row.signature)),
     path,
     folder: String(row.folder),
     layout: row.layout as ModelEntry['layout'],

@@ -186,7 +186,8 @@ describe('what lies beside a model', () => {
       hasPreview: true,
     });
     for (const forbidden of ['<', '\u001b']) expect(models.get(path).description).not.toContain(forbidden);
-    expect(models.preview(path)).toBe(join(folder, 'Ink.preview.png'));
+    const { id, version } = models.get(path);
+    expect(models.preview(id)).toEqual({ path: join(folder, 'Ink.preview.png'), version });
     writeFileSync(join(folder, 'Ink.civitai.info'), '{"name": ');
     expect(await models.scan()).toMatchObject({ changed: 1 });
     expect(models.get(path)).toMatchObject({ name: 'Ink', triggers: ['brush'], state: 'usable' });

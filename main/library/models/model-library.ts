@@ -172,9 +172,17 @@ export class ModelLibrary {
     return this.#index.get(path);
   }
 
-  /** Path of the picture beside a model, null where there is none. Throws `NOT_IN_LIBRARY`. */
-  preview(path: string): string | null {
-    return this.#index.preview(path);
+  known(path: string): ModelEntry | null {
+    return this.#index.known(path);
+  }
+
+  /** The picture beside a model of this id, null where there is none. Throws `NOT_IN_LIBRARY`. */
+  preview(id: string): ReturnType<ModelIndex['preview']> {
+    return this.#index.preview(id);
+  }
+
+  adapterFiles(): ReturnType<ModelIndex['adapterFiles']> {
+    return this.#index.adapterFiles();
   }
 
   /** Models of a file name, as `<lora:name>` and infotexts have it, or of a hash, where one has it. */

@@ -1,6 +1,7 @@
-import { stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { readdir, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import type { EngineWarning } from '../../../contract/engine.ts';
+import { readError } from '../../../models/weights/file-errors.ts';
 import { mapLimit } from '../files/map-limit.ts';
 import { type ListedFolder, walkFolders } from '../files/walk-folders.ts';
 import { besideModel, byLowerCase } from './sidecar-files.ts';
@@ -33,12 +34,19 @@ const modelFile = /\.(?:safetensors|ckpt|pt|pth|gguf)$/i;
 const partFolder =
   /^(?:unet|vae|vae_encoder|vae_decoder|text_encoder|tokenizer|scheduler|safety_checker|feature_extractor|image_encoder|transformer|controlnet|movq|prior)(?:_\w+)?$/;
 
+/** Whether a file's name is one of a model's. */
+export function isModelFile(path: string): boolean {
+  return modelFile.test(path);
+}
+
 /**
  * Finds the models below a folder by names and sizes alone: files by their ending, and folders in diffusers' or ONNX
  * layout as one model each. A folder that holds both (as many repositories do) gives both.
+ * @param root a folder, or one model's file, which is then looked at alone and not watched
  * @throws ImpastoError `FILE_NOT_FOUND`, `FILE_UNREADABLE` where the folder itself cannot be read
  */
 export async function walkModels(root: string): Promise<ModelWalk> {
+  if (await isFile(root)) return { models: await oneFile(resolve(root)), folders: [], warnings: [] };
   const warnings: EngineWarning[] = [];
   const warn = (warning: EngineWarning) => void warnings.push(warning);
   const pipelines: ListedFolder[] = [];
@@ -62,6 +70,18 @@ export async function walkModels(root: string): Promise<ModelWalk> {
     folders: [...folders.map(({ path }) => path), ...pipelines.flatMap(partsOf)],
     warnings,
   };
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => null))?.isFile() ?? false;
+}
+
+async function oneFile(path: string): Promise<FoundModel[]> {
+  if (!modelFile.test(path)) return [];
+  const folder = dirname(path);
+  const names = await readdir(folder).catch((thrown: unknown) => Promise.reject(readError(thrown, folder)));
+  const found = await findFile(folder, basename(path), byLowerCase(names));
+  return found ? [found] : [];
 }
 
 function isPipeline({ files, folders }: ListedFolder): boolean {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
-import { basename, extname, join } from 'node:path';
+import { join } from 'node:path';
 import { ImpastoError } from '../../../contract/errors.ts';
 import { readError } from '../../../models/weights/file-errors.ts';
 import { type PictureFormat, pictureFormatOf } from '../../engine/image/picture-format.ts';
@@ -22,6 +22,7 @@ const extensions: Record<PictureFormat, string> = {
 
 /**
  * Copies a picture as it is, metadata and all, once it has been decoded: what is taken in can be shown.
+ * @param name What to call it, without ending.
  * @param ofSize Paths of the library's pictures with as many bytes.
  * @returns where it lies, and whether it was there already
  * @throws ImpastoError `FILE_NOT_FOUND`, `FILE_UNREADABLE`, `IMAGE_UNREADABLE`, `IMAGE_TOO_LARGE`, `DISK_FULL`,
@@ -30,6 +31,7 @@ const extensions: Record<PictureFormat, string> = {
 export async function copyIntoLibrary(
   from: string,
   folder: string,
+  name: string,
   ofSize: (bytes: number) => readonly string[],
 ): Promise<{ path: string; known: boolean }> {
   const format = await pictureFormatOf(from);
@@ -41,8 +43,8 @@ export async function copyIntoLibrary(
     if (there && sha256(there) === digest) return { path, known: true };
   }
   // The ending says what the file is, whatever it was called.
-  const name = safeFileName(basename(from, extname(from)));
-  return { path: await writeFileAtomic(join(folder, name + extensions[format]), bytes), known: false };
+  const file = safeFileName(name) + extensions[format];
+  return { path: await writeFileAtomic(join(folder, file), bytes), known: false };
 }
 
 async function readPictureFile(path: string): Promise<Buffer> {

@@ -1,7 +1,9 @@
+import { createHash } from 'node:crypto';
 import type { SQLInputValue } from 'node:sqlite';
 import { ImpastoError } from '../../../contract/errors.ts';
 import {
   type PictureEntry,
+  type PictureFacets,
   type PictureList,
   PictureQuery,
   type PictureQueryInput,
@@ -131,11 +133,28 @@ export class PictureIndex {
     return { pictures: rows.map(entryOf), total };
   }
 
-  /** The models that drew something, those with the most pictures first. */
-  models(): { model: string; pictures: number }[] {
-    return this.#database
-      .all('SELECT model, count(*) AS n FROM pictures WHERE model IS NOT NULL GROUP BY model ORDER BY n DESC, model')
-      .map(({ model, n }) => ({ model: String(model), pictures: Number(n) }));
+  /** What there is to filter by. */
+  facets(): PictureFacets {
+    const [all] = this.#database.all(
+      'SELECT count(*) AS n, total(star) AS starred, min(modified) AS oldest, max(modified) AS newest FROM pictures',
+    );
+    const models = this.#database.all(
+      'SELECT model AS name, count(*) AS n FROM pictures WHERE model IS NOT NULL GROUP BY model',
+    );
+    const adapters = new Map<string, number>();
+    for (const { names, n } of this.#database.all(
+      "SELECT adapters AS names, count(*) AS n FROM pictures WHERE adapters <> '' GROUP BY adapters",
+    )) {
+      for (const name of String(names).split('\n')) adapters.set(name, (adapters.get(name) ?? 0) + Number(n));
+    }
+    return {
+      models: mostFirst(models.map(({ name, n }) => ({ name: String(name), pictures: Number(n) }))),
+      adapters: mostFirst([...adapters].map(([name, pictures]) => ({ name, pictures }))),
+      starred: Number(all?.starred ?? 0),
+      total: Number(all?.n ?? 0),
+      from: all?.oldest === null ? null : Number(all?.oldest),
+      until: all?.newest === null ? null : Number(all?.newest),
+    };
   }
 
   /** Puts the full-text index in order after much has changed. */
@@ -169,6 +188,15 @@ function conditionsOf(query: Omit<PictureQuery, 'order' | 'offset' | 'limit'>) {
   return { filter: conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : '', values };
 }
 
+function mostFirst<T extends { name: string; pictures: number }>(list: readonly T[]): T[] {
+  return [...list].sort((a, b) => b.pictures - a.pictures || (a.name < b.name ? -1 : 1));
+}
+
+/** Another one for every state that the file has been in, in this index or another. */
+function versionOf({ path, bytes, modified }: PictureFile): string {
+  return createHash('sha256').update(`${path}\0${bytes}\0${modified}`).digest('hex').slice(0, 16);
+}
+
 function fileOf({ path, name, bytes, modified, star }: Row): PictureFile {
   return {
     path: String(path),
@@ -185,6 +213,7 @@ function entryOf(row: Row): PictureEntry {
   return {
     id: Number(row.id),
     ...fileOf(row),
+    version: versionOf(fileOf(row)),
     format: String(row.format),
     width: Number(row.width),
     height: Number(row.height),

@@ -1,18 +1,23 @@
+import { randomUUID } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import { stat } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, extname, join, resolve } from 'node:path';
 import type { EngineWarning } from '../../../contract/engine.ts';
-import { asImpastoError, type ErrorRecord, ImpastoError } from '../../../contract/errors.ts';
+import { asImpastoError, ImpastoError } from '../../../contract/errors.ts';
 import type {
   ImportedPicture,
   PictureEntry,
+  PictureFacets,
   PictureList,
   PictureQueryInput,
+  RemovedPictures,
+  RestoredPictures,
   ScanProgress,
   ScanReport,
 } from '../../../contract/library.ts';
 import { readError } from '../../../models/weights/file-errors.ts';
 import type { Database } from '../../database/database.ts';
+import type { TakeBack } from '../bin/bin-error.ts';
 import { moveToBin } from '../bin/system-bin.ts';
 import { mapLimit } from '../files/map-limit.ts';
 import { OneAtATime } from '../files/one-at-a-time.ts';
@@ -35,9 +40,21 @@ export interface PictureLibraryOptions {
   thumbnails: string;
   /** Where imported pictures go. */
   imports: string;
-  /** Moves a file to the system's bin. */
-  bin?: (path: string) => Promise<void>;
+  /** Moves a file to the system's bin; what takes it back, or null. */
+  bin?: (path: string) => Promise<TakeBack | null>;
 }
+
+/** A picture to import, and what to call it; by default as its file is called. */
+export interface ImportSource {
+  path: string;
+  name?: string;
+}
+
+/** What was moved to the bin at once, so that it can be taken back. */
+type Removal = { path: string; star: boolean; takeBack: TakeBack }[];
+
+/** Removals that can be taken back; the oldest is forgotten first. */
+const mostRemovals = 50;
 
 interface PictureEvents {
   changed: [];
@@ -57,6 +74,7 @@ export class PictureLibrary {
   readonly #index: PictureIndex;
   readonly #options: PictureLibraryOptions;
   readonly #scans = new OneAtATime();
+  readonly #removals = new Map<string, Removal>();
   #closed = false;
 
   constructor(options: PictureLibraryOptions) {
@@ -209,9 +227,8 @@ export class PictureLibrary {
     return this.#index.get(id);
   }
 
-  /** The models that drew something, those with the most pictures first. */
-  models(): ReturnType<PictureIndex['models']> {
-    return this.#index.models();
+  facets(): PictureFacets {
+    return this.#index.facets();
   }
 
   /** Path of a picture's thumbnail, made where there is none yet. Throws `NOT_IN_LIBRARY`, `FILE_...`, `IMAGE_...`. */
@@ -242,13 +259,15 @@ export class PictureLibrary {
    * Moves pictures to the system's bin. One that cannot be moved stays, in the library too; the others go on.
    * @throws ImpastoError `NOT_IN_LIBRARY`
    */
-  async remove(ids: readonly number[]): Promise<{ removed: number[]; failed: { id: number; problem: ErrorRecord }[] }> {
+  async remove(ids: readonly number[]): Promise<RemovedPictures> {
     const removed: number[] = [];
-    const failed: { id: number; problem: ErrorRecord }[] = [];
+    const failed: RemovedPictures['failed'] = [];
+    const removal: Removal = [];
     for (const { id, path, name, star } of ids.map((one) => this.#index.get(one))) {
       try {
         const there = await stat(path).catch(() => null);
-        if (there) await (this.#options.bin ?? moveToBin)(path);
+        const takeBack = there && (await (this.#options.bin ?? moveToBin)(path));
+        if (takeBack) removal.push({ path, star, takeBack });
         this.#index.remove([path]);
         removed.push(id);
         // The star of a file that is gone; the file itself is what matters.
@@ -258,23 +277,61 @@ export class PictureLibrary {
       }
     }
     if (removed.length > 0) this.events.emit('changed');
-    return { removed, failed };
+    return { removed, failed, undo: removal.length > 0 ? this.#remember(removal) : null };
+  }
+
+  #remember(removal: Removal): string {
+    const undo = randomUUID();
+    this.#removals.set(undo, removal);
+    const [oldest] = this.#removals.keys();
+    if (this.#removals.size > mostRemovals && oldest !== undefined) this.#removals.delete(oldest);
+    return undo;
+  }
+
+  /**
+   * Takes back what one call moved to the bin, stars too.
+   * @throws ImpastoError `NOT_IN_LIBRARY` where it was taken back already or is too long ago
+   */
+  async restore(undo: string): Promise<RestoredPictures> {
+    const removal = this.#removals.get(undo);
+    if (!removal) {
+      throw new ImpastoError(
+        'NOT_IN_LIBRARY',
+        'These pictures cannot be taken back from here any more.',
+        "Look for them in the system's bin.",
+      );
+    }
+    this.#removals.delete(undo);
+    const pictures: PictureEntry[] = [];
+    const failed: RestoredPictures['failed'] = [];
+    for (const { path, star, takeBack } of removal) {
+      try {
+        await takeBack();
+        if (star) await changeStars(dirname(path), (stars) => void stars.add(basename(path)));
+        const picture = await this.add(path);
+        if (picture) pictures.push(picture);
+      } catch (thrown) {
+        failed.push({ path, problem: asImpastoError(thrown).toRecord() });
+      }
+    }
+    return { pictures, failed };
   }
 
   /**
    * Copies pictures of any origin into the library, with the settings that they carry. What lies in the library is not
    * copied, nor what is there byte for byte. One that cannot be read is told, and the others go on.
    */
-  async import(paths: readonly string[], signal?: AbortSignal): Promise<ImportedPicture[]> {
+  async import(sources: readonly ImportSource[], signal?: AbortSignal): Promise<ImportedPicture[]> {
     const results: ImportedPicture[] = [];
-    for (const path of paths) {
+    for (const { path, name } of sources) {
       const from = resolve(path);
       try {
         if (signal?.aborted) throw new ImpastoError('CANCELLED', 'The import was cancelled.', 'Import the rest again.');
         const inside = this.#options.folders().some((folder) => isInside(from, resolve(folder)));
+        const called = basename(name ?? from, extname(name ?? from));
         const { path: at, known } = inside
           ? { path: from, known: this.#index.byPath(from) !== null }
-          : await copyIntoLibrary(from, this.#options.imports, (bytes) => this.#index.ofSize(bytes));
+          : await copyIntoLibrary(from, this.#options.imports, called, (bytes) => this.#index.ofSize(bytes));
         results.push({ from, picture: await this.add(at), known, problem: null });
       } catch (thrown) {
         results.push({ from, picture: null, known: false, problem: asImpastoError(thrown).toRecord() });

@@ -9,7 +9,7 @@ import { plainModelName } from '../metadata/model-name.ts';
 import { type PictureMetadata, readMetadata } from '../metadata/read-metadata.ts';
 
 /** What the index keeps of a picture's content. */
-export type PictureFacts = Omit<PictureEntry, 'id' | 'path' | 'name' | 'bytes' | 'modified' | 'star'>;
+export type PictureFacts = Omit<PictureEntry, 'id' | 'version' | 'path' | 'name' | 'bytes' | 'modified' | 'star'>;
 
 const noFacts: PictureFacts = {
   format: 'unknown',

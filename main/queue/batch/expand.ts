@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { dirname, isAbsolute, resolve } from 'node:path';
 import { ImpastoError } from '../../../contract/errors.ts';
 import type { Batch, JobOrigin } from '../../../contract/queue.ts';
 import type { RenderRequest } from '../../../contract/request.ts';
+import { uploadIdOf } from '../../../contract/uploads.ts';
 import { gridCells } from '../grid/axes.ts';
 import { parseCsv } from './csv.ts';
 import { picturesIn } from './init-folder.ts';
@@ -28,7 +29,7 @@ const seedRange = 2 ** 32;
  * @throws ImpastoError `REQUEST_INVALID`, `FILE_NOT_FOUND`, `PATH_ESCAPES`, `FILE_UNREADABLE`
  */
 export async function expandBatch(batch: Batch): Promise<ExpandedJob[]> {
-  if (batch.grid && (batch.csv || batch.seeds || batch.initFolder)) {
+  if (batch.grid && (batch.csv || batch.seeds || batch.initFolder || batch.initPictures)) {
     throw new ImpastoError(
       'REQUEST_INVALID',
       'A grid cannot be laid over a table, seeds or a folder of pictures.',
@@ -36,9 +37,10 @@ export async function expandBatch(batch: Batch): Promise<ExpandedJob[]> {
     );
   }
   let jobs: ExpandedJob[] = batch.csv
-    ? fromTable(batch.request, batch.csv.path)
+    ? fromTable(batch.request, tableOf(batch.csv))
     : [{ request: batch.request, origin: {} }];
-  if (batch.initFolder) jobs = eachPicture(jobs, batch.initFolder.path, batch.initFolder.strength);
+  if (batch.initFolder) jobs = eachPicture(jobs, picturesIn(batch.initFolder.path), batch.initFolder.strength);
+  if (batch.initPictures) jobs = eachPicture(jobs, batch.initPictures.paths, batch.initPictures.strength);
   if (batch.seeds) jobs = eachSeed(jobs, batch.seeds.count, batch.seeds.order);
   if (batch.wildcards) {
     const seed = batch.wildcards.seed ?? batch.request.seed;
@@ -54,8 +56,21 @@ export async function expandBatch(batch: Batch): Promise<ExpandedJob[]> {
   return jobs;
 }
 
-function fromTable(request: RenderRequest, path: string): ExpandedJob[] {
-  const [header, ...rows] = parseCsv(readText(path));
+interface Table {
+  /** As errors call it. */
+  path: string;
+  text: string;
+  /** Where paths in it begin; null: they must be whole. */
+  folder: string | null;
+}
+
+function tableOf(csv: NonNullable<Batch['csv']>): Table {
+  if ('text' in csv) return { path: 'that was given', text: csv.text, folder: null };
+  return { path: csv.path, text: readText(csv.path), folder: dirname(csv.path) };
+}
+
+function fromTable(request: RenderRequest, { path, text, folder }: Table): ExpandedJob[] {
+  const [header, ...rows] = parseCsv(text);
   if (!header || rows.length === 0) {
     throw new ImpastoError(
       'REQUEST_INVALID',
@@ -82,7 +97,7 @@ function fromTable(request: RenderRequest, path: string): ExpandedJob[] {
       // A file is named from where the table lies: a window has no folder that a person would call the current one.
       const values = given.map(([field, cell]) => {
         const value = fieldValue(field, cell);
-        return [field, field.endsWith('.path') ? resolve(dirname(path), cell.trim()) : value] as const;
+        return [field, field.endsWith('.path') ? fileIn(folder, cell.trim()) : value] as const;
       });
       return { request: withFields(request, values), origin: { csvRow: index + 1 } };
     } catch (thrown) {
@@ -92,6 +107,14 @@ function fromTable(request: RenderRequest, path: string): ExpandedJob[] {
       });
     }
   });
+}
+
+/** @throws ImpastoError `REQUEST_INVALID` where a table that lies nowhere names a file by half of its path */
+function fileIn(folder: string | null, path: string): string {
+  if (uploadIdOf(path) !== undefined) return path;
+  if (folder !== null) return resolve(folder, path);
+  if (isAbsolute(path)) return path;
+  throw new ImpastoError('REQUEST_INVALID', `${path} is not a whole path.`, 'Write where the file lies from the root.');
 }
 
 function readText(path: string): string {
@@ -108,8 +131,11 @@ function readText(path: string): string {
   }
 }
 
-function eachPicture(jobs: readonly ExpandedJob[], folder: string, strength: number | undefined): ExpandedJob[] {
-  const pictures = picturesIn(folder);
+function eachPicture(
+  jobs: readonly ExpandedJob[],
+  pictures: readonly string[],
+  strength: number | undefined,
+): ExpandedJob[] {
   return limited(jobs, pictures.length).flatMap(({ request, origin }) =>
     pictures.map((path) => ({
       origin,

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ImpastoError } from '../../../contract/errors.ts';
 import { parseRequest } from '../../../contract/parse.ts';
+import type { RequestField } from '../../../contract/queue.ts';
 import { RenderRequest } from '../../../contract/request.ts';
 
 /** Fields of a request by path, e.g. `guidance.scale` or `embeddings.0.path`: for the columns of a CSV and for grids. */
@@ -26,6 +27,25 @@ export function fieldPaths(schema: z.core.$ZodType = RenderRequest, prefix = '')
   }
   if (inner instanceof z.ZodArray) return fieldPaths(inner.element, `${prefix}.0`);
   return [prefix];
+}
+
+/** Every field that an axis or a column can set, with what it takes. */
+export function requestFields(): RequestField[] {
+  return fieldPaths().flatMap((path): RequestField[] => {
+    const schema = schemaAt(path);
+    const kinds = schema instanceof z.ZodUnion ? schema.options.map(bare) : [schema];
+    const choices = kinds.flatMap((kind) => {
+      if (kind instanceof z.ZodEnum) return kind.options.map(String);
+      return kind instanceof z.ZodLiteral ? [...kind.values].map(String) : [];
+    });
+    const [first] = kinds;
+    if (choices.length > 0) return [{ path, kind: 'choice', choices }];
+    if (first instanceof z.ZodString) return [{ path, kind: 'text', choices: null }];
+    if (first instanceof z.ZodBoolean) return [{ path, kind: 'boolean', choices: null }];
+    if (first instanceof z.ZodTuple) return [{ path, kind: 'numbers', choices: null }];
+    if (first instanceof z.ZodNumber) return [{ path, kind: first.isInt ? 'integer' : 'number', choices: null }];
+    return [];
+  });
 }
 
 /** @throws ImpastoError `REQUEST_INVALID` where there is no such field */

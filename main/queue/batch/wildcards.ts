@@ -173,12 +173,30 @@ function realpath(path: string): string | undefined {
   }
 }
 
-function missing(folder: string, name: string): ImpastoError {
-  const there = readdirSync(folder, { recursive: true })
+/** The wildcards of a folder and how many options each has; none where there is no folder. */
+export function listWildcards(folder: string): { name: string; lines: number }[] {
+  if (realpath(folder) === undefined) return [];
+  const source = wildcardFolder(folder);
+  return wildcardNames(folder).flatMap((name) => {
+    try {
+      return [{ name, lines: source(name).length }];
+    } catch {
+      // Empty, too large or leading out of the folder: whoever names it is told why.
+      return [{ name, lines: 0 }];
+    }
+  });
+}
+
+function wildcardNames(folder: string): string[] {
+  return readdirSync(folder, { recursive: true })
     .map(String)
     .filter((file) => file.endsWith('.txt'))
-    .map((file) => `__${file.slice(0, -4).replaceAll('\\', '/')}__`)
+    .map((file) => file.slice(0, -4).replaceAll('\\', '/'))
     .sort();
+}
+
+function missing(folder: string, name: string): ImpastoError {
+  const there = wildcardNames(folder).map((known) => `__${known}__`);
   const shown = there.slice(0, 20).join(' ') + (there.length > 20 ? ' …' : '');
   return new ImpastoError(
     'FILE_NOT_FOUND',
