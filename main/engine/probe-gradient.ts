@@ -74,7 +74,7 @@ export async function probeGradient(engine: Engine, probe: GradientProbe): Promi
     ...(probe.timeIds ? { time_ids: probe.timeIds } : {}),
   };
   const passes = active.length > 0 ? [unetPass(variant, unet.config).pass, back] : [back];
-  const outputs = await unet.sessions.use(passes)((session) => {
+  const outputs = await unet.sessions.use(passes)(0, (session) => {
     const feeds: Record<string, Tensor> = { ...given, [`cotangent/${output}`]: probe.cotangent };
     return session.run(Object.fromEntries(session.inputs.map(({ name }) => [name, feeds[name] as Tensor])));
   });
