@@ -8,6 +8,7 @@ import { Engine } from '../main/engine/engine.ts';
 import type { Conditioning, LatentShape } from '../main/engine/model/conditioning.ts';
 import { plainComposition } from '../main/engine/pipeline/composition.ts';
 import { denoise } from '../main/engine/pipeline/denoise.ts';
+import { partsPredictor } from '../main/engine/pipeline/predictor.ts';
 import { createScheduler } from '../main/engine/schedulers/index.ts';
 import { median } from './statistics.ts';
 
@@ -61,11 +62,15 @@ const step = (guided: boolean) => {
   return denoise(noise, shape, {
     unet: loaded.unet,
     scheduler,
-    composition: plainComposition({
-      positive: [{ fromStep: 0, conditioning: positive }],
-      negative: guided ? [{ fromStep: 0, conditioning: negative }] : null,
+    predict: partsPredictor({
+      unet: loaded.unet,
+      composition: plainComposition({
+        positive: [{ fromStep: 0, conditioning: positive }],
+        negative: guided ? [{ fromStep: 0, conditioning: negative }] : null,
+      }),
+      guidance: { scale: guided ? 7.5 : 1, rescale: 0, interval: [0, 1] },
+      steps: 1,
     }),
-    guidance: { scale: guided ? 7.5 : 1, rescale: 0, interval: [0, 1] },
     steps: 1,
     inpaint: null,
     drawNoise: () => noise,

@@ -133,16 +133,22 @@ export const AdapterRef = z.strictObject({
     .optional(),
   /** The region that it acts in; omitted: all of the picture. */
   region: label.optional(),
+  /** The concept that it draws (CLoRA); omitted: it acts on every concept, as a style does. */
+  concept: label.optional(),
   /** Words that call it up, added to the prompt that it acts on where they do not stand there yet. */
   trigger: z.string().max(1000).optional(),
 });
 export type AdapterRef = z.infer<typeof AdapterRef>;
 
-export const compositionMethods = ['sum', 'switch', 'composite', 'regional'] as const;
+export const compositionModes = ['forward', 'exact'] as const;
+
+export const compositionMethods = ['sum', 'switch', 'composite', 'regional', 'clora', 'lora-composer'] as const;
 
 /**
  * How several adapters draw one picture. `sum`: all at once. `switch`: one after the other. `composite`: each draws every
  * step and the predictions are averaged (Zhong et al. 2024). `regional`: each region has its own prompt and adapters.
+ * `clora`: each concept's adapters draw every step, and count where the picture looks at the concept's words. `lora-composer`:
+ * each region's adapters act in cross-attention inside the region alone, and regions do not look at each other.
  */
 export const Composition = z.strictObject({
   method: z.enum(compositionMethods).default('sum'),
@@ -157,8 +163,55 @@ export const Composition = z.strictObject({
   regionalBy: z.enum(['rows', 'bias']).default('rows'),
   /** Share of the main prompt within every region. */
   base: z.number().min(0).max(1).default(0),
+  /**
+   * Of `clora` and `lora-composer`. `forward`: no gradient; CLoRA as its authors' code runs without latent updates, LoRA-Composer
+   * with a bias on attention in place of its updates. `exact`: the latent is moved down the gradient of the method's loss.
+   */
+  mode: z.enum(compositionModes).default('forward'),
+  /** Level of the picture whose attention maps are read, 0 the latent's own size; omitted: the one of H/32 x W/32. */
+  mapLevel: z.number().int().min(0).max(7).optional(),
+  /** CLoRA: a place is a concept's where its map is above this share of its highest value. */
+  threshold: z.number().min(0).max(1).default(0.3),
+  /** CLoRA: closes holes of the masks and rounds them (3x3 morphology). */
+  closeMasks: z.boolean().default(false),
+  /** CLoRA: noises that are tried at the first step; the one whose maps keep the concepts apart best is drawn from. */
+  screen: z.number().int().min(1).max(256).default(1),
+  /** LoRA-Composer: starts each region from the noise that its concept is looked for in. */
+  reinit: z.boolean().default(true),
+  /** LoRA-Composer, forward: logits by which a region's words are looked at inside it and not outside; 0: not at all. */
+  bias: z.number().min(0).max(20).default(2),
+  /** LoRA-Composer, forward: share of the steps in which the bias acts. */
+  biasUntil: share.default(0.5),
 });
 export type Composition = z.infer<typeof Composition>;
+
+/** One of the things in a picture that CLoRA keeps apart, each drawn by its own adapters. */
+export const Concept = z.strictObject({
+  name: label,
+  /** Words of the main prompt that stand for it, e.g. `cat`. */
+  words: z.string().trim().min(1, 'a concept needs words').max(1000),
+  /** What its own adapters read in their place, e.g. `sks cat`; omitted: the same words. */
+  as: z.string().trim().min(1).max(1000).optional(),
+});
+export type Concept = z.infer<typeof Concept>;
+
+/**
+ * The style of adapters, in parts of a content picture (DiffStyler): the regions are the parts, each with the adapters that
+ * name it and its prompt; later regions lie over earlier ones. Drawn by DDIM from the content's inversion.
+ */
+export const Style = z.strictObject({
+  /** A picture file, kept outside the regions. */
+  content: z.string().min(1),
+  /** Steps of the content's inversion; it is saved and used again. */
+  inversionSteps: z.number().int().min(1).max(999).default(50),
+  /** Share of the steps in which a region's own prediction takes the content's features. */
+  features: share.default(0.6),
+  /** Share of the steps in which it takes the content's queries and keys of self-attention. */
+  attention: share.default(0.5),
+  /** Lay the drawn regions over the untouched content, so that nothing outside them changes by a bit. */
+  composite: z.boolean().default(true),
+});
+export type Style = z.infer<typeof Style>;
 
 /** A part of the picture with a prompt and adapters of its own. Where regions overlap they share by weight. */
 export const Region = z
@@ -180,6 +233,8 @@ export const Region = z
     prompt: promptText.default(''),
     /** Omitted: the main negative prompt. */
     negativePrompt: promptText.optional(),
+    /** Words of its prompt that name what is in it (LoRA-Composer); omitted: all of them. */
+    words: z.string().trim().min(1).max(1000).optional(),
   })
   .refine(({ box, mask }) => (box === undefined) !== (mask === undefined), 'a region needs a box or a mask, not both');
 export type Region = z.infer<typeof Region>;
@@ -225,31 +280,59 @@ const RequestFields = z.strictObject({
   adapters: z.array(AdapterRef).max(64).default([]),
   composition: Composition.prefault({}),
   regions: z.array(Region).max(16).default([]),
+  concepts: z.array(Concept).max(16).default([]),
+  style: Style.optional(),
   vae: VaeSettings.prefault({}),
   sizeConditioning: SizeConditioning.prefault({}),
   /** `auto` picks the best provider there is and says why. */
   provider: z.union([z.literal('auto'), ProviderName]).default('auto'),
 });
 
-export const RenderRequest = RequestFields.superRefine(({ adapters, regions, composition }, context) => {
+export const RenderRequest = RequestFields.superRefine((request, context) => {
+  const { adapters, regions, concepts, composition, style } = request;
   const issue = (path: (string | number)[], message: string) => context.addIssue({ code: 'custom', path, message });
-  const regionNames = new Set<string>();
-  for (const [index, { name }] of regions.entries()) {
-    if (regionNames.has(name)) issue(['regions', index, 'name'], `two regions are named "${name}"`);
-    regionNames.add(name);
-  }
-  const names = new Set<string>();
-  for (const [index, { name, region }] of adapters.entries()) {
-    if (name !== undefined && names.has(name)) {
-      issue(['adapters', index, 'name'], `two adapters are named "${name}"`);
+  const namesOf = (field: string, word: string, list: readonly { name?: string | undefined }[]) => {
+    const names = new Set<string>();
+    for (const [index, { name }] of list.entries()) {
+      if (name === undefined) continue;
+      if (names.has(name)) issue([field, index, 'name'], `two ${word} are named "${name}"`);
+      names.add(name);
     }
-    if (name !== undefined) names.add(name);
+    return names;
+  };
+  const regionNames = namesOf('regions', 'regions', regions);
+  const conceptNames = namesOf('concepts', 'concepts', concepts);
+  namesOf('adapters', 'adapters', adapters);
+  for (const [index, { region, concept }] of adapters.entries()) {
     if (region !== undefined && !regionNames.has(region)) {
       issue(['adapters', index, 'region'], `there is no region "${region}"`);
     }
+    if (concept !== undefined && !conceptNames.has(concept)) {
+      issue(['adapters', index, 'concept'], `there is no concept "${concept}"`);
+    }
   }
-  if (composition.method === 'regional' && regions.length === 0) {
-    issue(['regions'], 'the method regional needs at least one region');
+  const { method } = composition;
+  if ((method === 'regional' || method === 'lora-composer') && regions.length === 0) {
+    issue(['regions'], `the method ${method} needs at least one region`);
+  }
+  if (method === 'clora' && concepts.length < 2) {
+    issue(['concepts'], 'CLoRA keeps concepts apart, and needs at least two');
+  }
+  if (method === 'clora' && concepts.length > 1 && adapters.every(({ concept }) => concept === undefined)) {
+    issue(['adapters'], 'CLoRA needs at least one adapter that names its concept');
+  }
+  if (!style) return;
+  if (regions.length === 0) issue(['regions'], 'a style needs at least one region to act in');
+  if (method !== 'sum')
+    issue(['composition', 'method'], `a style is not drawn with the method ${method}: leave it out`);
+  for (const field of ['init', 'mask', 'outpaint'] as const) {
+    if (request[field]) issue([field], `a style has its own picture, and takes no ${field}`);
+  }
+  if (request.scheduler.name !== 'ddim') {
+    issue(
+      ['scheduler', 'name'],
+      `a style is drawn by ddim, which retraces the content, and not by ${request.scheduler.name}`,
+    );
   }
 });
 export type RenderRequest = z.infer<typeof RenderRequest>;

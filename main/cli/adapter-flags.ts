@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { isAbsolute, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { ImpastoError } from '../../contract/errors.ts';
+import { asImpastoError, ImpastoError } from '../../contract/errors.ts';
 import type { RenderRequestInput } from '../../contract/request.ts';
 import type { LoraResolver } from '../engine/adapters/prompt-tags.ts';
 
@@ -16,7 +16,11 @@ export function addAdapterFlags(command: Command): Command {
       'an adapter, as often as you like; keys: name, region, steps (0-0.5), curve (0:1/1:0.2), trigger',
       collect,
     )
-    .option('--lora-folder <folder>', 'where <lora:name:0.8> in a prompt and --lora NAME are looked for', collect)
+    .option(
+      '--lora-folder <folder>',
+      "where <lora:name:0.8> in a prompt and --lora NAME are looked for, beside the built-in model's own",
+      collect,
+    )
     .option(
       '--region <name=x,y,width,height[:prompt]>',
       'a part of the picture with its own prompt; a mask file may stand for the box',
@@ -61,12 +65,18 @@ const listOf = (value: unknown): string[] => (Array.isArray(value) ? value.map(S
 async function pathOf(given: string, resolver: LoraResolver | null): Promise<string> {
   const path = resolve(given);
   if (existsSync(path)) return path;
-  if (resolver) return resolver(given);
-  throw new ImpastoError(
+  const missing = new ImpastoError(
     'FILE_NOT_FOUND',
     `${path} is not there.`,
     'Give the path of a .safetensors file, or the folder to look in (--lora-folder DIR).',
   );
+  if (!resolver) throw missing;
+  try {
+    return await resolver(given);
+  } catch (thrown) {
+    // What is written as a path is missed as one, not as a name.
+    throw asImpastoError(thrown).code === 'FILE_NOT_FOUND' && isAbsolute(given) ? missing : thrown;
+  }
 }
 
 const loraKeys = ['name', 'region', 'steps', 'curve', 'trigger'] as const;

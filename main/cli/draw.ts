@@ -9,7 +9,7 @@ import { inspectAdapter } from '../../models/adapters/inspect-adapter.ts';
 import { openCheckpoint } from '../../models/checkpoint/open.ts';
 import { loraFolders } from '../engine/adapters/lora-folder.ts';
 import { resolvePromptTags } from '../engine/adapters/prompt-tags.ts';
-import { builtinModel } from '../engine/model/builtin-model.ts';
+import { builtinAdapters, builtinModel } from '../engine/model/builtin-model.ts';
 import { presetFor } from '../engine/model/preset.ts';
 import { EngineClient } from '../engine/process/engine-client.ts';
 import { exportImage } from '../library/export/export-image.ts';
@@ -76,9 +76,12 @@ export async function requestOf(
   const warn = (warning: EngineWarning) => output.warning(warning);
   const like = typeof options.like === 'string' ? await requestFromPicture(options.like, warn) : null;
   const base: RenderRequestInput = like ?? { seed: randomInt(2 ** 32 - 1) };
-  const folders = Array.isArray(options.loraFolder) ? options.loraFolder.map(String) : [];
-  const resolver = folders.length > 0 ? loraFolders(folders) : null;
   const fromFlags = requestFromFlags(options, base);
+  const folders = Array.isArray(options.loraFolder) ? options.loraFolder.map(String) : [];
+  // The built-in model's own adapters go by their names: --lora robot.
+  const own = (fromFlags.model ?? 'demo') === 'demo' ? builtinAdapters() : null;
+  if (own !== null) folders.push(own);
+  const resolver = folders.length > 0 ? loraFolders(folders) : null;
   const lists = await adaptersAndRegions(options, resolver);
   // Regions with prompts are meant to be drawn from them.
   const prompted = options.compose === undefined && lists.regions?.some((region) => region.prompt);

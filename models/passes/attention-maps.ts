@@ -2,6 +2,7 @@ import { ImpastoError } from '../../contract/errors.ts';
 import type { Graph, GraphNode } from '../onnx/graph.ts';
 import { findAdaptable } from './adaptable-modules.ts';
 import { type AttentionPlace, attentionPath } from './attention-nodes.ts';
+import { wholeShape } from './cross-segments.ts';
 import { float32, insertAfter, int, int64s, ints, meanOver, node } from './edit.ts';
 
 /**
@@ -78,8 +79,13 @@ type Label = (label: string) => string;
 
 /** Weights that the graph holds as [rows, heads, queries, keys], or as [rows * heads, queries, keys] in older exports. */
 function plainWeights(graph: Graph, softmax: GraphNode, at: Label, nodes: GraphNode[]): string {
-  const [weights] = softmax.outputs as [string];
+  let [weights] = softmax.outputs as [string];
   if (!softmax.name.startsWith('/')) return weights;
+  const whole = wholeShape(softmax);
+  if (whole) {
+    nodes.push(node(at('joined'), 'Reshape', [weights, whole]));
+    weights = at('joined');
+  }
   const rows = graph.inputs.find(({ name }) => name === 'sample')?.name ?? (graph.inputs[0]?.name as string);
   const rest = int64s(graph, 'attention_maps/rest', [-1]);
   nodes.push(

@@ -18,8 +18,9 @@ export type SegmentMixing = 'output' | 'weights';
 export interface CrossSegments {
   mixing: SegmentMixing;
   /**
-   * By level: the input of weights, [1, segments, places, 1]. Over the segments they sum to 1. An attention bias that is
-   * added after this pass is [rows * segments, 1, places, tokens of one] where `mixing` is `output`, else as ever.
+   * By level: the input of weights, [1, segments, places, 1]. Over the segments they sum to 1. An attention bias that was
+   * added before this pass is [rows * segments, 1, places, tokens of one] where `mixing` is `output`, and so are maps; else
+   * they hold all tokens of a row, each segment's weights summing to 1.
    */
   weights: Map<string, string>;
 }
@@ -54,6 +55,11 @@ export function addCrossSegments(graph: Graph, levelOf: (path: string) => string
   }
   insertAfter(graph, after);
   return { mixing, weights };
+}
+
+/** Of a softmax that {@link addCrossSegments} cut into segments: the value that holds its shape uncut. */
+export function wholeShape({ outputs: [output = ''] }: GraphNode): string | null {
+  return output.endsWith('/segments/each') ? output.replace(/each$/, 'shape') : null;
 }
 
 class Segments {

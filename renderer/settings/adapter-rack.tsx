@@ -48,7 +48,7 @@ export function AdapterRack() {
       setError(asImpastoError(thrown).toRecord());
     }
   };
-  const method = composition.method === 'regional' ? undefined : composition.method;
+  const method = composition.method in methods ? (composition.method as keyof typeof methods) : undefined;
 
   return (
     <section className="rack" aria-label="Adapters">

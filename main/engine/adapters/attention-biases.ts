@@ -12,6 +12,16 @@ export interface TokenSegment {
   tokens: number;
   /** Weight at each place; null: 1 everywhere. */
   mask: MaskPyramid | null;
+  /** Tokens of it that a region's place is to look at, by so many logits (LoRA-Composer without gradients). */
+  boosts?: readonly TokenBoost[];
+}
+
+export interface TokenBoost {
+  /** Places of the tokens within the segment. */
+  tokens: readonly number[];
+  /** Which region, in the order of the request. */
+  region: number;
+  logits: number;
 }
 
 /**

@@ -232,15 +232,24 @@ describe('segments of cross-attention', () => {
 
   it('mix alike in every form, with a map for each', async () => {
     const mixed: Float32Array[] = [];
+    const maps: Float32Array[] = [];
     for (const form of names) {
       const graph = await forms[form]();
       const { weights, mixing } = addCrossSegments(graph, levelOf);
+      const { output } = addAttentionMaps(graph, { place: 'cross', levelOf, level: 'level1' });
       expect(mixing).toBe(form === 'exported' ? 'weights' : 'output');
       const half = segmentWeights(weights, (at, places) => (at < places / 2 ? 1 : 0.25));
-      mixed.push(data((await run(graph, 2, half, 2 * tokens)).out_sample));
+      const outputs = await run(graph, 2, half, 2 * tokens);
+      mixed.push(data(outputs.out_sample));
+      const apart = mixing === 'output';
+      expect(outputs[output]?.shape).toEqual(apart ? [4, 16, tokens] : [2, 16, 2 * tokens]);
+      // The second row's second segment at its third place.
+      const at = apart ? (3 * 16 + 2) * tokens : (16 + 2) * 2 * tokens + tokens;
+      maps.push(data(outputs[output]).slice(at, at + tokens));
     }
-    const [fused, plain, other] = mixed as [Float32Array, Float32Array, Float32Array];
-    expectClose(plain, fused);
-    expectClose(other, fused);
+    for (const [fused, plain, other] of [mixed, maps] as [Float32Array, Float32Array, Float32Array][]) {
+      expectClose(plain, fused);
+      expectClose(other, fused);
+    }
   });
 });

@@ -1,4 +1,5 @@
-import type { SideBranchInputs } from '../../../models/passes/side-branch.ts';
+import type { SegmentMixing } from '../../../models/passes/cross-segments.ts';
+import { type GateKind, gainSides, type SideBranchInputs } from '../../../models/passes/side-branch.ts';
 import type { Tensor } from '../runtime/tensor.ts';
 import type { RankAxis, Selection } from './factor-stack.ts';
 import type { MaskPyramid } from './level-masks.ts';
@@ -11,6 +12,15 @@ export interface AdapterUse {
   strength: number;
   /** Where in the picture; null: everywhere. */
   mask: MaskPyramid | null;
+  /** It acts on its segments of the prompt alone: on cross-attention's keys, values and output. */
+  crossOnly?: boolean;
+}
+
+/** Segments of the prompt that cross-attention tells apart. */
+export interface SegmentPlaces {
+  mixing: SegmentMixing;
+  /** How much each segment counts at each place of a level: [segments * places]. */
+  weights(level: number): Float32Array;
 }
 
 /** What one row of a network is to do with its adapters. */
@@ -37,19 +47,33 @@ export function levelSizes(height: number, width: number, levels: number): Level
 }
 
 /**
- * The gates of one row, by input name: for Linears [1, positions or 1, rank], for convolutions [1, rank, h or 1, w or 1].
+ * The gates of one row, by input name: for Linears [1, positions or 1, rank], for convolutions [1, rank, h or 1, w or 1];
+ * those of gains alike, with a number for each gain.
  * They carry strength, schedule and mask: all that may change without another graph or other factors.
  */
 export function rowGates(
   gates: SideBranchInputs['gates'],
-  selection: Pick<Selection, 'linear' | 'conv'>,
+  selection: Pick<Selection, 'linear' | 'conv' | 'gains'>,
   row: RowUse,
   sizes: LevelSizes,
+  segments: SegmentPlaces | null = null,
 ): Record<string, Tensor> {
   const feeds: Record<string, Tensor> = {};
   for (const [place, names] of gates) {
-    if (names.rows !== undefined) feeds[names.rows] = rowsGate(place, selection.linear, row, sizes);
-    if (names.planes !== undefined) feeds[names.planes] = planesGate(place, selection.conv, row, sizes);
+    const segmented = segments && row.segments && place.startsWith('segments_') ? row.segments : null;
+    const rows = (axis: RankAxis) =>
+      segments && segmented ? segmentsGate(place, axis, segmented, segments) : rowsGate(place, axis, row, sizes);
+    const planes = (axis: RankAxis) => planesGate(place, axis, row, sizes);
+    const add = (kind: GateKind, gate: (axis: RankAxis) => Tensor, axis: RankAxis) => {
+      const name = names[kind];
+      if (name !== undefined) feeds[name] = gate(axis);
+    };
+    add('rows', rows, selection.linear);
+    add('planes', planes, selection.conv);
+    for (const side of gainSides) {
+      add(`${side}/rows`, rows, selection.gains[side]);
+      add(`${side}/planes`, planes, selection.gains[side]);
+    }
   }
   return feeds;
 }
@@ -66,9 +90,9 @@ function rowsGate(place: string, axis: RankAxis, row: RowUse, sizes: LevelSizes)
   const size = masked ? (sizes[level] as LevelSizes[number]) : { height: 1, width: 1 };
   const positions = size.height * size.width;
   const data = new Float32Array(positions * axis.rank);
-  for (const { id, strength, mask } of row.uses) {
+  for (const { id, strength, mask, crossOnly } of row.uses) {
     const span = axis.spans.get(id);
-    if (!span || strength === 0) continue;
+    if (!span || strength === 0 || crossOnly) continue;
     const plane = masked ? mask?.levels[level]?.data : null;
     const overall = level === null ? strength * (mask?.mean ?? 1) : strength;
     for (let position = 0; position < positions; position++) {
@@ -100,14 +124,42 @@ function contextGate(axis: RankAxis, row: RowUse, segments: NonNullable<RowUse['
   return { data, shape: [1, tokens, axis.rank] };
 }
 
+/** The output of cross-attention, by segment and place; where segments are mixed before it, each place's share of them. */
+function segmentsGate(
+  place: string,
+  axis: RankAxis,
+  rowSegments: NonNullable<RowUse['segments']>,
+  { mixing, weights }: SegmentPlaces,
+): Tensor {
+  const shares = weights(Number(place.slice('segments_level'.length)));
+  const places = shares.length / rowSegments.length;
+  const apart = mixing === 'output';
+  const positions = apart ? shares.length : places;
+  const data = new Float32Array(positions * axis.rank);
+  for (const [index, { uses }] of rowSegments.entries()) {
+    for (const { id, strength } of uses) {
+      const span = axis.spans.get(id);
+      if (!span || strength === 0) continue;
+      for (let at = 0; at < places; at++) {
+        const share = shares[index * places + at] as number;
+        if (share === 0) continue;
+        const start = ((apart ? index * places : 0) + at) * axis.rank + span.offset;
+        const value = apart ? strength : strength * share;
+        for (let rank = start; rank < start + span.rank; rank++) data[rank] = (data[rank] as number) + value;
+      }
+    }
+  }
+  return { data, shape: [1, positions, axis.rank] };
+}
+
 function planesGate(place: string, axis: RankAxis, row: RowUse, sizes: LevelSizes): Tensor {
   const level = levelOf(place);
   const masked = level !== null && row.uses.some(({ mask }) => mask !== null);
   const { height, width } = masked ? (sizes[level] as LevelSizes[number]) : { height: 1, width: 1 };
   const data = new Float32Array(axis.rank * height * width);
-  for (const { id, strength, mask } of row.uses) {
+  for (const { id, strength, mask, crossOnly } of row.uses) {
     const span = axis.spans.get(id);
-    if (!span || strength === 0) continue;
+    if (!span || strength === 0 || crossOnly) continue;
     const plane = masked ? mask?.levels[level]?.data : null;
     const overall = level === null ? strength * (mask?.mean ?? 1) : strength;
     for (let rank = span.offset; rank < span.offset + span.rank; rank++) {

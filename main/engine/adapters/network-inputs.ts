@@ -1,7 +1,8 @@
+import { gainSides } from '../../../models/passes/side-branch.ts';
 import type { Tensor } from '../runtime/tensor.ts';
-import { crossBias, selfBias, type TokenSegment } from './attention-biases.ts';
+import { crossBias, type TokenSegment } from './attention-biases.ts';
 import type { FactorStack } from './factor-stack.ts';
-import { type LevelSizes, type RowUse, rowGates } from './gates.ts';
+import { type LevelSizes, type RowUse, rowGates, type SegmentPlaces } from './gates.ts';
 import type { VariantInputs } from './graph-variants.ts';
 import type { MaskPyramid } from './level-masks.ts';
 
@@ -21,10 +22,14 @@ class Recent<T> {
   }
 }
 
-/** The isolation of regions from each other. */
-export interface Isolation {
-  masks: readonly MaskPyramid[];
-  strength: number;
+/** Where a picture's regions part its attention. */
+export interface AttentionPlaces {
+  /** The bias on self-attention at a level, [1, 1, places, places], that keeps regions from looking at each other. */
+  isolation?: ((level: number) => Tensor) | undefined;
+  /** How much each of the prompt's segments counts at each place of a level: [segments * places]. */
+  segmentWeights?: (level: number) => Float32Array;
+  /** The bias on cross-attention within segments at a level: [segments, places, tokens]. */
+  segmentBias?: (segments: readonly TokenSegment[], level: number) => Float32Array;
 }
 
 /**
@@ -35,19 +40,20 @@ export class NetworkInputs {
   readonly #inputs: VariantInputs;
   readonly #stack: FactorStack | null;
   readonly #sizes: LevelSizes;
-  readonly #isolation: Isolation | null;
+  readonly #places: AttentionPlaces;
   readonly #masks = new Map<MaskPyramid, number>();
   readonly #factors = new Recent<Record<string, Tensor>>();
   readonly #gates = new Recent<Record<string, Tensor>>();
   readonly #crosses = new Recent<Record<string, Tensor>>();
   readonly #rows = new Recent<Record<string, Tensor>>();
   #self: Record<string, Tensor> | null = null;
+  #weights: Record<string, Tensor> | null = null;
 
-  constructor(inputs: VariantInputs, stack: FactorStack | null, sizes: LevelSizes, isolation: Isolation | null = null) {
+  constructor(inputs: VariantInputs, stack: FactorStack | null, sizes: LevelSizes, places: AttentionPlaces = {}) {
     this.#inputs = inputs;
     this.#stack = stack;
     this.#sizes = sizes;
-    this.#isolation = isolation;
+    this.#places = places;
   }
 
   /**
@@ -61,6 +67,7 @@ export class NetworkInputs {
       ...this.#gated(ids, gateKey, use),
       ...this.#crosses.get(crossKey, () => this.#cross(segments)),
       ...this.#selves(),
+      ...this.#segmentWeights(segments.length),
     }));
   }
 
@@ -74,24 +81,67 @@ export class NetworkInputs {
         const { a, b } = selection.factors(path);
         feeds[names.a] = a;
         feeds[names.b] = b;
+        for (const side of gainSides) {
+          const name = names[side];
+          if (name !== undefined) feeds[name] = selection.gain(path, side);
+        }
+      }
+      for (const kind of ['linear', 'conv'] as const) {
+        const name = branches.picks[kind];
+        if (name !== undefined) feeds[name] = selection.picks[kind];
       }
       return feeds;
     });
     const gates = this.#gates.get(`${gateKey} ${selection.key}`, () =>
-      rowGates(branches.gates, selection, use, this.#sizes),
+      rowGates(branches.gates, selection, use, this.#sizes, this.#segmentPlaces()),
     );
     return { ...factors, ...gates };
   }
 
   #cross(segments: readonly TokenSegment[]): Record<string, Tensor> {
-    return this.#biases(this.#inputs.cross, (level, positions) => crossBias(segments, level, positions));
+    const mixing = this.#inputs.segments?.mixing;
+    const bias = this.#places.segmentBias;
+    if (mixing === undefined || !bias) {
+      return this.#biases(this.#inputs.cross, (level, positions) => crossBias(segments, level, positions));
+    }
+    const count = segments.length;
+    return this.#biases(this.#inputs.cross, (level, places) => {
+      const data = bias(segments, level);
+      const tokens = data.length / (count * places);
+      if (mixing === 'output') return { data, shape: [count, 1, places, tokens] };
+      // A row holds all tokens: segments side by side.
+      const joined = new Float32Array(data.length);
+      for (let segment = 0; segment < count; segment++) {
+        for (let place = 0; place < places; place++) {
+          const own = (segment * places + place) * tokens;
+          joined.set(data.subarray(own, own + tokens), (place * count + segment) * tokens);
+        }
+      }
+      return { data: joined, shape: [1, 1, places, count * tokens] };
+    });
   }
 
   #selves(): Record<string, Tensor> {
-    const isolation = this.#isolation;
+    const { isolation } = this.#places;
     if (this.#inputs.self.size === 0 || !isolation) return {};
-    this.#self ??= this.#biases(this.#inputs.self, (level) => selfBias(isolation.masks, isolation.strength, level));
+    this.#self ??= this.#biases(this.#inputs.self, isolation);
     return this.#self;
+  }
+
+  #segmentPlaces(): SegmentPlaces | null {
+    const { segments } = this.#inputs;
+    const weights = this.#places.segmentWeights;
+    return segments && weights ? { mixing: segments.mixing, weights } : null;
+  }
+
+  #segmentWeights(count: number): Record<string, Tensor> {
+    const places = this.#segmentPlaces();
+    if (!places || !this.#inputs.segments) return {};
+    this.#weights ??= this.#biases(this.#inputs.segments.weights, (level, positions) => ({
+      data: places.weights(level),
+      shape: [1, count, positions, 1],
+    }));
+    return this.#weights;
   }
 
   #biases(
@@ -109,14 +159,14 @@ export class NetworkInputs {
 
   #rowKey({ uses, segments }: RowUse): unknown {
     return [
-      uses.map(({ id, strength, mask }) => [id, strength, this.#maskKey(mask)]),
+      uses.map(({ id, strength, mask, crossOnly }) => [id, strength, this.#maskKey(mask), crossOnly]),
       segments?.map((segment) => [segment.tokens, ...uses.map((use) => segment.uses.has(use))]),
     ];
   }
 
   #segmentsKey(segments: readonly TokenSegment[]): string {
     if (this.#inputs.cross.size === 0) return '';
-    return JSON.stringify(segments.map(({ tokens, mask }) => [tokens, this.#maskKey(mask)]));
+    return JSON.stringify(segments.map(({ tokens, mask, boosts }) => [tokens, this.#maskKey(mask), boosts]));
   }
 
   #maskKey(mask: MaskPyramid | null): number {

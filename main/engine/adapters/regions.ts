@@ -94,7 +94,8 @@ export function shareOut(
   return { shares, background };
 }
 
-async function regionPixels(
+/** A region in pixels, [height, width] in [0, 1]. @throws ImpastoError `MASK_INVALID` where it is empty */
+export async function regionPixels(
   region: Region,
   { width, height }: PictureSize,
   warn: (warning: EngineWarning) => void,

@@ -1,9 +1,11 @@
 import type { EngineWarning } from '../../../contract/engine.ts';
+import { ImpastoError } from '../../../contract/errors.ts';
 import type { RenderRequest } from '../../../contract/request.ts';
 import type { MaskPyramid } from '../adapters/level-masks.ts';
 import type { ActiveAdapter } from '../adapters/model-adapters.ts';
 import type { PlacedRegions } from '../adapters/regions.ts';
 import { scheduleFactor } from '../adapters/strength-schedule.ts';
+import { escapeRegExp } from '../text/escape-reg-exp.ts';
 
 /** A prompt within a row, where it is looked at and which adapters act on it. */
 export interface PromptSegment {
@@ -12,6 +14,8 @@ export interface PromptSegment {
   adapters: readonly ActiveAdapter[];
   /** Null: everywhere. */
   mask: MaskPyramid | null;
+  /** Of LoRA-Composer: the region that it is the prompt of, in the order of the request. */
+  region?: number;
 }
 
 /** One of the predictions that a step is made of. */
@@ -20,7 +24,12 @@ export interface CompositionPart {
   share: MaskPyramid | null;
   /** One, or several where the places of a picture read prompts of their own. */
   segments: readonly PromptSegment[];
-  adapters: readonly { adapter: ActiveAdapter; mask: MaskPyramid | null }[];
+  adapters: readonly {
+    adapter: ActiveAdapter;
+    mask: MaskPyramid | null;
+    /** It acts in the cross-attention of its segments alone. */
+    crossOnly?: boolean;
+  }[];
 }
 
 export interface PartsPlan {
@@ -30,7 +39,7 @@ export interface PartsPlan {
   segmented: boolean;
 }
 
-type Asked = Pick<RenderRequest, 'prompt' | 'negativePrompt' | 'steps' | 'composition'>;
+type Asked = Pick<RenderRequest, 'prompt' | 'negativePrompt' | 'steps' | 'composition' | 'concepts' | 'style'>;
 
 /**
  * Which predictions each step is made of, by the method that the request asks for (Zhong et al. 2024 for switch and
@@ -42,6 +51,20 @@ export function planParts(request: Asked, adapters: readonly ActiveAdapter[], pl
     const parts =
       regionalBy === 'rows' ? regionalRows(request, adapters, placed) : [regionalRow(request, adapters, placed)];
     return { at: () => parts, segmented: regionalBy === 'bias' };
+  }
+  if (request.style && placed) {
+    const parts = styleParts(request, adapters, placed);
+    return { at: () => parts, segmented: false };
+  }
+  if (method === 'lora-composer' && placed) {
+    const parts = [composedRow(request, adapters, placed)];
+    return { at: () => parts, segmented: true };
+  }
+  if (method === 'clora') {
+    const parts = conceptEntries(request, adapters).map((entry) =>
+      masked({ ...request, prompt: entry.prompt }, entry.adapters, placed),
+    );
+    return { at: () => parts, segmented: isSegmented(parts) };
   }
   // All adapters' words are in the one prompt, whichever of them draws.
   const prompt = withTriggers(request.prompt, adapters);
@@ -151,6 +174,87 @@ function regionalRow(request: Asked, adapters: readonly ActiveAdapter[], placed:
   };
 }
 
+/** One row, in which each region's prompt and adapters act in its cross-attention alone. */
+function composedRow(request: Asked, adapters: readonly ActiveAdapter[], placed: PlacedRegions): CompositionPart {
+  const everywhere = adapters.filter(({ ref }) => ref.region === undefined);
+  const { negativePrompt } = request;
+  const main: PromptSegment = {
+    prompt: withTriggers(request.prompt, everywhere),
+    negativePrompt,
+    adapters: everywhere,
+    mask: null,
+  };
+  const ofRegions = placed.regions.map(({ region }, index): PromptSegment => {
+    const acting = adapters.filter(({ ref }) => ref.region === undefined || ref.region === region.name);
+    return {
+      prompt: withTriggers(region.prompt.trim() === '' ? request.prompt : region.prompt, acting),
+      negativePrompt: region.negativePrompt ?? negativePrompt,
+      adapters: acting,
+      mask: null,
+      region: index,
+    };
+  });
+  return {
+    share: null,
+    segments: [main, ...ofRegions],
+    adapters: adapters.map((adapter) => ({ adapter, mask: null, crossOnly: adapter.ref.region !== undefined })),
+  };
+}
+
+/** The bare model without a prompt; then each region's adapters with its prompt, and without one. */
+function styleParts(request: Asked, adapters: readonly ActiveAdapter[], placed: PlacedRegions): CompositionPart[] {
+  const part = (prompt: string, negativePrompt: string, acting: readonly ActiveAdapter[]): CompositionPart => ({
+    share: null,
+    segments: [{ prompt, negativePrompt, adapters: acting, mask: null }],
+    adapters: acting.map((adapter) => ({ adapter, mask: null })),
+  });
+  const ofRegions = placed.regions.flatMap(({ region }) => {
+    const acting = adapters.filter(({ ref }) => ref.region === undefined || ref.region === region.name);
+    const prompt = withTriggers(region.prompt.trim() === '' ? request.prompt : region.prompt, acting);
+    return [part(prompt, region.negativePrompt ?? request.negativePrompt, acting), part('', '', acting)];
+  });
+  return [part('', '', []), ...ofRegions];
+}
+
+/** A run of CLoRA: the plain model's (`concept` null) or that of a concept's adapters. */
+export interface ConceptEntry {
+  /** Which of the request's concepts. */
+  concept: number | null;
+  prompt: string;
+  adapters: readonly ActiveAdapter[];
+}
+
+/**
+ * The runs of CLoRA: the plain model's, then one for each concept that adapters name, whose prompt has the concept's own words.
+ * Adapters without a concept act in all of them.
+ * @throws ImpastoError `REQUEST_INVALID` where the prompt does not hold a concept's words
+ */
+export function conceptEntries(
+  { prompt, concepts }: Pick<RenderRequest, 'prompt' | 'concepts'>,
+  adapters: readonly ActiveAdapter[],
+): ConceptEntry[] {
+  const everywhere = adapters.filter(({ ref }) => ref.concept === undefined);
+  const own = concepts.flatMap(({ name, words, as }, concept): ConceptEntry[] => {
+    const drawing = adapters.filter(({ ref }) => ref.concept === undefined || ref.concept === name);
+    if (drawing.length === everywhere.length) return [];
+    return [{ concept, prompt: withTriggers(renamed(prompt, name, words, as), drawing), adapters: drawing }];
+  });
+  return [{ concept: null, prompt: withTriggers(prompt, everywhere), adapters: everywhere }, ...own];
+}
+
+/** The prompt with a concept's words as its own adapters read them. */
+function renamed(prompt: string, name: string, words: string, as: string | undefined): string {
+  const found = new RegExp(`(?<![\\p{L}\\p{N}])${escapeRegExp(words)}(?![\\p{L}\\p{N}])`, 'giu');
+  if (!found.test(prompt)) {
+    throw new ImpastoError(
+      'REQUEST_INVALID',
+      `The concept "${name}" stands for the words "${words}", and the prompt does not hold them.`,
+      'Name words as they stand in the prompt.',
+    );
+  }
+  return as === undefined ? prompt : prompt.replace(found, () => as);
+}
+
 /** The prompt with the trigger words that it lacks. */
 export function withTriggers(prompt: string, adapters: readonly ActiveAdapter[]): string {
   let text = prompt;
@@ -179,14 +283,24 @@ function sumOf(masks: readonly (MaskPyramid | null)[]): MaskPyramid | null {
 
 /** What of a request's composition has no effect. */
 export function compositionWarnings(
-  { composition, regions, steps }: Pick<RenderRequest, 'composition' | 'regions' | 'steps'>,
+  request: Pick<RenderRequest, 'composition' | 'regions' | 'steps' | 'concepts' | 'style' | 'init' | 'batch'>,
   adapters: readonly ActiveAdapter[],
 ): EngineWarning[] {
+  const { composition, regions, steps, concepts, style } = request;
   const warnings: EngineWarning[] = [];
   const warn = (code: string, message: string) => warnings.push({ code, message });
   const { method, isolation, switchEvery } = composition;
   const prompted = regions.filter(({ prompt, negativePrompt }) => prompt.trim() !== '' || negativePrompt !== undefined);
-  if (method === 'regional') {
+  if (method !== 'clora' && concepts.length > 0) {
+    warn('CONCEPTS_UNUSED', `Concepts act with the method clora only: ${method} takes no heed of them.`);
+  }
+  if (request.init && (composition.screen > 1 || (method === 'lora-composer' && composition.reinit))) {
+    warn('NOISE_NOT_CHOSEN', 'A picture that starts from another picture has its noise from that: none is chosen.');
+  }
+  if (style && request.batch > 1) {
+    warn('SEED_UNUSED', 'A style starts from its content and no noise: all pictures of the batch are the same.');
+  }
+  if (method === 'regional' || method === 'lora-composer' || style) {
     for (const { name, prompt } of regions) {
       if (prompt.trim() !== '') continue;
       warn('REGION_WITHOUT_PROMPT', `The region "${name}" has no prompt of its own: it is drawn from the main prompt.`);
@@ -197,7 +311,7 @@ export function compositionWarnings(
       `Prompts of regions act with the method regional only: ${prompted.map(({ name }) => `"${name}"`).join(', ')} use the main prompt.`,
     );
   }
-  if (isolation > 0 && regions.length < 2) {
+  if ((isolation > 0 || method === 'lora-composer') && regions.length < 2) {
     warn('ISOLATION_UNUSED', 'There are no two regions to isolate from each other: isolation has no effect.');
   }
   if (method === 'switch' && adapters.length > 1 && switchEvery * (adapters.length - 1) >= steps) {

@@ -1,10 +1,8 @@
 import { ImpastoError } from '../../../contract/errors.ts';
-import type { GuidanceSettings } from '../../../contract/request.ts';
 import type { LatentShape } from '../model/conditioning.ts';
 import type { UNetNetwork } from '../model/unet-network.ts';
 import type { DrawNoise, Scheduler } from '../schedulers/scheduler.ts';
-import type { Composition, PlannedRow, StepPart } from './composition.ts';
-import { classifierFreeGuidance, guidanceActive, guidanceEmbedding, rescaleGuidance } from './guidance.ts';
+import type { Predictor } from './predictor.ts';
 
 /** What keeps the part outside a mask. */
 export type Inpaint =
@@ -16,15 +14,14 @@ export type Inpaint =
 export interface DenoiseOptions {
   unet: UNetNetwork;
   scheduler: Scheduler;
-  composition: Composition;
-  guidance: GuidanceSettings;
+  predict: Predictor;
   /** Steps of the request, of which image-to-image runs the last. */
   steps: number;
   inpaint: Inpaint | null;
   drawNoise: DrawNoise;
   /** What the first UNet calls are known to predict: they are not computed again. */
   replay?: readonly Float32Array[];
-  /** Hears what each call that was computed predicted. */
+  /** Hears what each call that was computed predicted, where that is all that it decided. */
   onPrediction?: (prediction: Float32Array) => void;
   /** Called after each UNet call with the latent so far; it may throw to stop. */
   onStep: (call: number, latent: Float32Array) => Promise<void>;
@@ -45,8 +42,16 @@ export async function denoise(start: Float32Array, shape: LatentShape, options: 
     const input = inpaint?.kind === 'channels' ? joined(scaled, inpaint.mask, inpaint.maskedLatent) : scaled;
     const inputShape: LatentShape = [input.length / (height * width), height, width];
     const known = options.replay?.[call];
-    const prediction = known ?? (await predict(input, inputShape, call, options));
-    if (!known) options.onPrediction?.(prediction);
+    let prediction = known;
+    if (!prediction) {
+      // Schedules and intervals count steps; a scheduler of second order calls the network twice a step.
+      const step = Math.floor((call * options.steps) / calls);
+      const timestep = scheduler.timesteps[call] as number;
+      const predicted = await options.predict({ input, shape: inputShape, latent, timestep, step, call });
+      prediction = predicted.prediction;
+      if (predicted.latent) latent = predicted.latent;
+      else options.onPrediction?.(prediction);
+    }
     if (unet.config.outChannels * height * width !== latent.length) throw channelMismatch(unet, shape);
     latent = scheduler.step(prediction, call, latent, drawNoise);
     if (inpaint?.kind === 'latent') latent = keepOutside(latent, inpaint, call, scheduler);
@@ -54,66 +59,6 @@ export async function denoise(start: Float32Array, shape: LatentShape, options: 
     await options.onStep(call, latent);
   }
   return latent;
-}
-
-/** The guided prediction: one row a part where guidance is off or distilled, else two. */
-async function predict(
-  input: Float32Array,
-  shape: LatentShape,
-  call: number,
-  options: DenoiseOptions,
-): Promise<Float32Array> {
-  const { unet, scheduler, composition, guidance, steps } = options;
-  const calls = scheduler.timesteps.length;
-  const timestep = scheduler.timesteps[call] as number;
-  // Schedules and intervals count steps; a scheduler of second order calls the network twice a step.
-  const step = Math.floor((call * steps) / calls);
-  const parts = composition.at(step);
-  const { timeCondProjDim } = unet.config;
-  const embedding = timeCondProjDim === null ? undefined : guidanceEmbedding(guidance.scale, timeCondProjDim);
-  const guided = embedding === undefined && guidanceActive(step, steps, guidance.interval);
-  const negatives = guided ? parts.flatMap(({ negative }) => negative ?? []) : [];
-  const rows = distinct([...negatives, ...parts.map(({ positive }) => positive)]);
-  const predictions = await unet.predict(
-    input,
-    shape,
-    timestep,
-    rows.map(({ conditioning }) => conditioning),
-    embedding,
-    { variant: composition.variant, rows: rows.map(({ inputs }) => inputs) },
-  );
-  const predicted = (row: PlannedRow) => predictions[rows.findIndex((other) => isSame(other, row))] as Float32Array;
-  const cond = mixParts(parts, ({ positive }) => predicted(positive));
-  if (negatives.length === 0) return cond;
-  const uncond = mixParts(parts, ({ negative, positive }) => predicted(negative ?? positive));
-  return rescaleGuidance(classifierFreeGuidance(uncond, cond, guidance.scale), cond, guidance.rescale);
-}
-
-const isSame = (a: PlannedRow, b: PlannedRow): boolean => a.conditioning === b.conditioning && a.inputs === b.inputs;
-
-/** Parts may have a row in common, such as one negative prompt: it is computed once. */
-function distinct(rows: readonly PlannedRow[]): PlannedRow[] {
-  return rows.filter((row, index) => rows.findIndex((other) => isSame(other, row)) === index);
-}
-
-/**
- * The parts' predictions as one: by their shares of each latent cell, else their mean (LoRA Composite, Zhong et al.
- * 2024: unconditional and conditional predictions are averaged apart and then guided).
- */
-export function mixParts(parts: readonly StepPart[], predicted: (part: StepPart) => Float32Array): Float32Array {
-  const [first] = parts;
-  if (!first) throw new Error('a step without a prediction');
-  if (parts.length === 1) return predicted(first);
-  const mixed = new Float32Array(predicted(first).length);
-  for (const part of parts) {
-    const prediction = predicted(part);
-    const { share } = part;
-    for (const [at, value] of prediction.entries()) {
-      const weight = share ? (share[at % share.length] as number) : 1 / parts.length;
-      mixed[at] = (mixed[at] as number) + weight * value;
-    }
-  }
-  return mixed;
 }
 
 function keepOutside(

@@ -25,7 +25,7 @@ export interface InitPicture {
 export type SizedRequest = RenderRequest & { width: number; height: number };
 
 /**
- * Fills in the size: as asked, else the init picture's own (rounded down to what the model can draw) with its
+ * Fills in the size: as asked, else the init picture's or a style's content's own (rounded down to what the model can draw) with its
  * outpaint margins, else what the model was trained for.
  * @throws ImpastoError `REQUEST_INVALID` where a side is no multiple of 8 or of the VAE's factor
  */
@@ -37,8 +37,9 @@ export async function resolveSize(
 ): Promise<SizedRequest> {
   const step = Math.max(8, factor);
   let { width, height } = request;
-  if (request.init && (width === undefined || height === undefined)) {
-    const size = await imageSize(request.init.path);
+  const given = request.init?.path ?? request.style?.content;
+  if (given !== undefined && (width === undefined || height === undefined)) {
+    const size = await imageSize(given);
     const { left, right, top, bottom } = request.outpaint ?? { left: 0, right: 0, top: 0, bottom: 0 };
     const rounded = (side: number) => Math.max(step, Math.floor(side / step) * step);
     width ??= rounded(size.width) + left + right;
@@ -46,7 +47,7 @@ export async function resolveSize(
     if (rounded(size.width) !== size.width || rounded(size.height) !== size.height) {
       warn({
         code: 'IMAGE_RESIZED',
-        message: `The init picture is ${size.width}x${size.height}; it is drawn at ${width}x${height}, since sides must be divisible by ${step}.`,
+        message: `The picture ${given} is ${size.width}x${size.height}; it is drawn at ${width}x${height}, since sides must be divisible by ${step}.`,
       });
     }
   }

@@ -9,23 +9,29 @@ import type {
   RenderResult,
   Stage,
 } from '../../../contract/engine.ts';
-import { ImpastoError } from '../../../contract/errors.ts';
+import { asImpastoError, ImpastoError } from '../../../contract/errors.ts';
+import type { Style } from '../../../contract/request.ts';
 import type { SchedulerConfig } from '../../../models/checkpoint/component-config.ts';
 import type { ModelAdapters } from '../adapters/model-adapters.ts';
 import { compositeInto } from '../image/composite.ts';
 import { fromTensor } from '../image/pixels.ts';
 import type { LatentShape } from '../model/conditioning.ts';
+import { type Inversion, InversionStore } from '../model/inversion-store.ts';
 import type { LoadedModel } from '../model/loaded-model.ts';
 import { decodeTiled, encodeTiled } from '../model/tiled-vae.ts';
 import type { Planes, Posterior } from '../model/vae-network.ts';
 import { createNoiseGenerator, type NoiseGenerator } from '../noise/index.ts';
+import { modelIdentity } from '../runtime/session-cache.ts';
 import { createScheduler, unusedSettings } from '../schedulers/index.ts';
 import type { Scheduler, SchedulerOptions } from '../schedulers/scheduler.ts';
-import { type Composition, composePicture } from './composition.ts';
+import { type Composition, composePicture, type StepPart } from './composition.ts';
 import { denoise, type Inpaint } from './denoise.ts';
+import { drawingMethod } from './drawing-method.ts';
 import { guidanceWarnings } from './guidance-warnings.ts';
 import { type InitPicture, loadInitPicture, type SizedRequest } from './init-picture.ts';
+import type { Predictor } from './predictor.ts';
 import type { LatentPreviews } from './previews.ts';
+import { invert, latentAt, loadStyle, type StyleSetup, stylePredictor } from './style-transfer.ts';
 import type { NamedEmbedding } from './text-conditioning.ts';
 import { replayable, TrajectoryRecorder } from './trajectory.ts';
 
@@ -56,6 +62,7 @@ export interface RenderContext {
   previews: LatentPreviews;
   /** Decode and encode in tiles. */
   tiled: boolean;
+  inversions: InversionStore;
   warn: (warning: EngineWarning) => void;
 }
 
@@ -85,12 +92,17 @@ export async function renderPictures(
     ...context,
     ...(hooks.signal ? { signal: hooks.signal } : {}),
   });
-  const init = await loadInitPicture(request, factor, warn, hooks.signal);
+  const init = request.style ? null : await loadInitPicture(request, factor, warn, hooks.signal);
+  const style =
+    request.style && composition.placed
+      ? await loadStyle(request, request.style, composition.placed, factor, warn, hooks.signal)
+      : null;
   const picture: PictureContext = {
     ...context,
     shape,
     composition,
     init,
+    style,
     maskedPlanes: init?.mask ? masked(init) : null,
     clock,
     posteriors: new WeakMap(),
@@ -108,6 +120,7 @@ interface PictureContext extends RenderContext {
   shape: LatentShape;
   composition: Composition;
   init: InitPicture | null;
+  style: StyleSetup | null;
   /** The init picture with what is drawn anew in grey. */
   maskedPlanes: Float32Array | null;
   clock: StageClock;
@@ -147,8 +160,15 @@ async function renderOne(
       'Raise the strength or the number of steps.',
     );
   }
-  const { start, inpaint } = await prepare(request, scheduler, noise, context, index);
+  const inversion = context.style && (await invertedContent(request, context.style, options, context, index));
+  const { start, inpaint } = inversion
+    ? { start: latentAt(inversion, scheduler.timesteps[0] as number), inpaint: null }
+    : await prepare(request, scheduler, noise, context, index);
   await clock.start('sample', index, scheduler.timesteps.length);
+  const method = inversion
+    ? { predict: styledBy(request, context, inversion) }
+    : drawingMethod(request, { model, composition, shape, scheduler });
+  const begun = init ? start : await method.begin?.(start, () => scaledBy(drawNoise(), scheduler.initNoiseSigma));
   const calls = scheduler.timesteps.length;
   const replay = replayable(index === 0 ? hooks.resume : undefined, calls, size, context.warn);
   const recorder =
@@ -157,11 +177,10 @@ async function renderOne(
           hooks.onCheckpoint?.({ image: index, ...saved }),
         )
       : null;
-  const latent = await denoise(start, shape, {
+  const latent = await denoise(begun ?? start, shape, {
     unet: model.unet,
     scheduler,
-    composition,
-    guidance: request.guidance,
+    predict: method.predict,
     steps,
     inpaint,
     drawNoise,
@@ -181,11 +200,82 @@ async function renderOne(
   return finish(request, seed, latent, pixels, context);
 }
 
+/** The way of a style's content back to noise: as it was saved, or found and saved now. */
+async function invertedContent(
+  request: SizedRequest,
+  { planes }: StyleSetup,
+  options: SchedulerOptions,
+  context: PictureContext,
+  index: number,
+): Promise<Inversion> {
+  const { model, shape, composition, clock, inversions, warn } = context;
+  const steps = request.style?.inversionSteps ?? request.steps;
+  const settings = JSON.stringify([
+    steps,
+    shape,
+    options.config,
+    options.predictionType,
+    options.spacing,
+    options.rescaleBetasZeroSnr,
+  ]);
+  const key = InversionStore.key([await modelIdentity(model.files), settings, planes]);
+  const known = await inversions.read(key, shape[0] * shape[1] * shape[2]);
+  if (known) return known;
+  const { mean } = await posteriorOf(planes, context, index);
+  const { scalingFactor, shiftFactor } = model.vae.config;
+  const scheduler = createScheduler('ddim-inverse', { ...options, steps });
+  await clock.start('encode-image', index, scheduler.timesteps.length);
+  const inversion = await invert(
+    mean.map((value) => (value - shiftFactor) * scalingFactor),
+    {
+      unet: model.unet,
+      scheduler,
+      row: (composition.at(0)[0] as StepPart).positive,
+      shape,
+      onStep: (done) => clock.step(done),
+    },
+  );
+  if (!inversion.latents.at(-1)?.every(Number.isFinite)) {
+    throw new ImpastoError(
+      'NAN_LATENT',
+      'The content could not be followed back to noise: its latent is no longer a number.',
+      'The weights overflow in half precision: use an fp32 or bf16 version of the model.',
+    );
+  }
+  try {
+    await inversions.write(key, inversion);
+  } catch (thrown) {
+    warn({
+      code: 'INVERSION_UNSAVED',
+      message: `The content's inversion was not saved: ${asImpastoError(thrown).message}`,
+    });
+  }
+  return inversion;
+}
+
+function styledBy(
+  request: SizedRequest,
+  { model, composition, style }: PictureContext,
+  inversion: Inversion,
+): Predictor {
+  return stylePredictor({
+    unet: model.unet,
+    composition,
+    request,
+    style: request.style as Style,
+    masks: style?.masks ?? [],
+    inversion,
+    trainTimesteps: model.checkpoint.scheduler.numTrainTimesteps,
+  });
+}
+
 /** As diffusers' SD1 and SD2 pipelines have it whatever the file says: timesteps shifted by one and nothing clipped. */
 function samplingConfig({ checkpoint }: LoadedModel): SchedulerConfig {
   if (checkpoint.family === 'sdxl') return checkpoint.scheduler;
   return { ...checkpoint.scheduler, stepsOffset: 1, clipSample: false };
 }
+
+const scaledBy = (values: Float32Array, factor: number): Float32Array => values.map((value) => value * factor);
 
 /** The latent to start from, and what keeps the part outside a mask; draws noise in the order in which diffusers does. */
 async function prepare(
@@ -197,7 +287,6 @@ async function prepare(
 ): Promise<{ start: Float32Array; inpaint: Inpaint | null }> {
   const { model, shape, init } = context;
   const size = shape[0] * shape[1] * shape[2];
-  const scaledBy = (values: Float32Array, factor: number) => values.map((value) => value * factor);
   const inpaintModel = model.unet.config.inChannels === 2 * shape[0] + 1;
   if (model.unet.config.inChannels !== shape[0] && !inpaintModel) {
     throw new ImpastoError(
@@ -272,24 +361,28 @@ async function encodeInit(
   context: PictureContext,
   index: number,
 ): Promise<Float32Array> {
-  const { model, clock, shape } = context;
-  const { scalingFactor, shiftFactor } = model.vae.config;
-  const factor = model.vae.factor;
-  const pixels: Planes = { data: planes, height: shape[1] * factor, width: shape[2] * factor };
-  let posterior = context.posteriors.get(planes);
-  if (!posterior) {
-    await clock.start('encode-image', index, 1);
-    posterior = context.tiled
-      ? await encodeTiled(model.vae, pixels, { ...vaeTile, onTile: (done, of) => clock.step(done, of) })
-      : await model.vae.encode(pixels);
-    context.posteriors.set(planes, posterior);
-  }
-  const { mean, logVariance } = posterior;
+  const { scalingFactor, shiftFactor } = context.model.vae.config;
+  const { mean, logVariance } = await posteriorOf(planes, context, index);
   const draw = noise.randn(mean.length);
   return mean.map((value, at) => {
     const deviation = logVariance ? Math.exp(0.5 * Math.min(20, Math.max(-30, logVariance[at] as number))) : 0;
     return (value + deviation * (draw[at] as number) - shiftFactor) * scalingFactor;
   });
+}
+
+/** What the VAE makes of a picture; the same for every seed of a batch. */
+async function posteriorOf(planes: Float32Array, context: PictureContext, index: number): Promise<Posterior> {
+  const { model, clock, shape, posteriors, tiled } = context;
+  const known = posteriors.get(planes);
+  if (known) return known;
+  const factor = model.vae.factor;
+  const pixels: Planes = { data: planes, height: shape[1] * factor, width: shape[2] * factor };
+  await clock.start('encode-image', index, 1);
+  const posterior = tiled
+    ? await encodeTiled(model.vae, pixels, { ...vaeTile, onTile: (done, of) => clock.step(done, of) })
+    : await model.vae.encode(pixels);
+  posteriors.set(planes, posterior);
+  return posterior;
 }
 
 async function decode(latent: Float32Array, context: PictureContext, index: number): Promise<Planes> {
@@ -315,10 +408,11 @@ function finish(
       'Its weights overflow in half precision: use an fp32 VAE (--vae FILE).',
     );
   }
-  const { init } = context;
+  const { init, style } = context;
   const drawn = fromTensor(planes.data, planes.width, planes.height);
-  const composite = init?.mask && request.mask?.composite !== false;
-  const picture = composite ? compositeInto(drawn, init.pixels, init.mask as Float32Array) : drawn;
+  let picture = drawn;
+  if (init?.mask && request.mask?.composite !== false) picture = compositeInto(drawn, init.pixels, init.mask);
+  if (style && request.style?.composite) picture = compositeInto(drawn, style.content, style.union);
   return {
     seed,
     width: picture.width,

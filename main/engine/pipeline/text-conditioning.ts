@@ -5,8 +5,7 @@ import { resolveSchedules } from '../../../contract/prompt/schedule.ts';
 import type { RenderRequest } from '../../../contract/request.ts';
 import type { Conditioning } from '../model/conditioning.ts';
 import type { LoadedModel } from '../model/loaded-model.ts';
-import type { EncodedChunk } from '../model/text-network.ts';
-import type { Tensor } from '../runtime/tensor.ts';
+import type { EncodedChunk, TextAdaptation, TextNetwork } from '../model/text-network.ts';
 import { type ChunkPlan, padChunks, planChunks } from '../text/chunks.ts';
 import type { TextualInversion } from '../text/textual-inversion.ts';
 
@@ -25,9 +24,6 @@ export interface PromptConditioning {
   negative: ConditioningSchedule | null;
 }
 
-/** What a text encoder's side branches take, by input name. */
-type AdaptedInputs = Readonly<Record<string, Tensor>>;
-
 interface Variant {
   fromStep: number;
   text: string;
@@ -39,7 +35,8 @@ interface Variant {
  * Encodes the prompts of a request, once for each text that its schedules give.
  * Prompts are cut into as many chunks as the longest needs; the shorter are padded by empty ones, so that their rows
  * can share a call.
- * @param adapted for each text encoder the factors and gates of its adapters, null for none
+ * @param adapted for each text encoder what its adapters ask, null for none
+ * @param leastChunks pads all prompts to at least so many chunks
  * @throws ImpastoError `REQUEST_INVALID` where a prompt still names an adapter by a tag
  */
 export async function encodePrompts(
@@ -48,7 +45,8 @@ export async function encodePrompts(
   embeddings: readonly NamedEmbedding[],
   needsNegative: boolean,
   warn: (warning: EngineWarning) => void,
-  adapted: readonly (AdaptedInputs | null)[] = [],
+  adapted: readonly (TextAdaptation | null)[] = [],
+  leastChunks = 1,
 ): Promise<PromptConditioning> {
   const variants = (text: string): Variant[] => {
     const { text: plain, loras, warnings } = extractExtraNetworks(text);
@@ -64,18 +62,13 @@ export async function encodePrompts(
     return resolveSchedules(plain, request.steps).map(({ fromStep, text: at }) => ({
       fromStep,
       text: at,
-      plans: model.text.map((encoder) =>
-        planChunks(at, encoder.tokenizer, {
-          maxLength: encoder.config.maxPositions,
-          padTokenId: encoder.padTokenId,
-          embeddings: embeddings.map(({ token, inversion }) => ({ token, vectors: inversion.vectors })),
-        }),
-      ),
+      plans: model.text.map((encoder) => planOf(at, encoder, embeddings)),
     }));
   };
   const positive = variants(request.prompt);
   const negative = needsNegative ? variants(request.negativePrompt) : [];
   const chunks = Math.max(
+    leastChunks,
     ...[...positive, ...negative].flatMap(({ plans }) => plans.map((plan) => plan.chunks.length)),
   );
 
@@ -103,6 +96,30 @@ export async function encodePrompts(
   return { positive: encodedPositive, negative: encodedNegative };
 }
 
+/** Chunks that the longest of some prompts takes. */
+export function chunkCount(
+  model: LoadedModel,
+  prompts: readonly string[],
+  steps: number,
+  embeddings: readonly NamedEmbedding[],
+): number {
+  const counts = prompts.flatMap((prompt) =>
+    resolveSchedules(extractExtraNetworks(prompt).text, steps).flatMap(({ text }) =>
+      model.text.map((encoder) => planOf(text, encoder, embeddings).chunks.length),
+    ),
+  );
+  return Math.max(1, ...counts);
+}
+
+/** A text laid out in chunks as one encoder reads it. */
+export function planOf(text: string, encoder: TextNetwork, embeddings: readonly NamedEmbedding[]): ChunkPlan {
+  return planChunks(text, encoder.tokenizer, {
+    maxLength: encoder.config.maxPositions,
+    padTokenId: encoder.padTokenId,
+    embeddings: embeddings.map(({ token, inversion }) => ({ token, vectors: inversion.vectors })),
+  });
+}
+
 /** The conditioning at a step of a schedule. */
 export function conditioningAt(schedule: ConditioningSchedule, step: number): Conditioning {
   let current = schedule[0];
@@ -118,7 +135,7 @@ async function encodePlan(
   embeddings: readonly NamedEmbedding[],
   clipSkip: number,
   warn: (warning: EngineWarning) => void,
-  adapted: AdaptedInputs | null,
+  adapted: TextAdaptation | null,
 ): Promise<EncodedChunk> {
   const encoder = model.text[index];
   if (!encoder) throw new Error(`no text encoder ${index}`);

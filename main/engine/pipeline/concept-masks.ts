@@ -1,0 +1,64 @@
+import type { LevelSizes } from '../adapters/gates.ts';
+
+type Size = LevelSizes[number];
+
+/**
+ * Where a concept is, by its tokens' attention maps (CLoRA): a cell that any of the maps holds above `threshold` of its own
+ * highest value. 1 inside.
+ */
+export function conceptMask(maps: readonly Float32Array[], threshold: number): Uint8Array {
+  const mask = new Uint8Array(maps[0]?.length ?? 0);
+  for (const map of maps) {
+    const bar = threshold * map.reduce((high, value) => Math.max(high, value), 0);
+    for (const [at, value] of map.entries()) if (value > bar) mask[at] = 1;
+  }
+  return mask;
+}
+
+/** Morphological closing by 3x3: fills holes and notches of a cell. Beyond the edge nothing is added and nothing taken. */
+export function closed(mask: Uint8Array, size: Size): Uint8Array {
+  return swept(swept(mask, size, Math.max), size, Math.min);
+}
+
+function swept(mask: Uint8Array, { height, width }: Size, pick: (a: number, b: number) => number): Uint8Array {
+  return mask.map((own, at) => {
+    const [y, x] = [Math.floor(at / width), at % width];
+    let value = own;
+    for (let row = Math.max(0, y - 1); row <= Math.min(height - 1, y + 1); row++) {
+      for (let column = Math.max(0, x - 1); column <= Math.min(width - 1, x + 1); column++) {
+        value = pick(value, mask[row * width + column] as number);
+      }
+    }
+    return value;
+  });
+}
+
+/** A plane at a larger size: each cell takes the value under its top left corner. */
+export function nearest(plane: Uint8Array, from: Size, to: Size): Uint8Array {
+  const enlarged = new Uint8Array(to.height * to.width);
+  for (let y = 0; y < to.height; y++) {
+    const row = Math.floor((y * from.height) / to.height) * from.width;
+    for (let x = 0; x < to.width; x++) {
+      enlarged[y * to.width + x] = plane[row + Math.floor((x * from.width) / to.width)] as number;
+    }
+  }
+  return enlarged;
+}
+
+/**
+ * How much each prediction counts at each latent cell: the concepts' evenly where several claim it, the plain one's (the first)
+ * where none does. They sum to 1.
+ * @param masks of the concepts, at the latent's size
+ */
+export function maskShares(masks: readonly Uint8Array[]): Float32Array[] {
+  const cells = masks[0]?.length ?? 0;
+  const shares = Array.from({ length: masks.length + 1 }, () => new Float32Array(cells));
+  for (let cell = 0; cell < cells; cell++) {
+    const claims = masks.filter((mask) => mask[cell] === 1).length;
+    if (claims === 0) (shares[0] as Float32Array)[cell] = 1;
+    for (const [index, mask] of masks.entries()) {
+      if (mask[cell] === 1) (shares[index + 1] as Float32Array)[cell] = 1 / claims;
+    }
+  }
+  return shares;
+}

@@ -1,0 +1,42 @@
+import { ImpastoError } from '../../../contract/errors.ts';
+import type { LatentShape } from '../model/conditioning.ts';
+import type { LoadedModel } from '../model/loaded-model.ts';
+import type { Scheduler } from '../schedulers/scheduler.ts';
+import { clora } from './clora.ts';
+import type { Composition } from './composition.ts';
+import type { SizedRequest } from './init-picture.ts';
+import { loraComposer } from './lora-composer.ts';
+import { type DrawingMethod, partsPredictor } from './predictor.ts';
+
+export interface MethodContext {
+  model: LoadedModel;
+  composition: Composition;
+  shape: LatentShape;
+  scheduler: Scheduler;
+}
+
+/** How the pictures of a request are predicted, by the method that it asks for. */
+export function drawingMethod(
+  request: SizedRequest,
+  { model, composition, shape, scheduler }: MethodContext,
+): DrawingMethod {
+  const { composition: settings, guidance, steps } = request;
+  const options = { unet: model.unet, composition, guidance, steps };
+  const { concepts, composed, sizes } = composition;
+  if ((concepts || composed) && settings.mode === 'exact') {
+    throw new ImpastoError(
+      'REQUEST_INVALID',
+      `The method ${settings.method} has no exact mode in this version.`,
+      'Draw it forward-only: leave the mode out.',
+    );
+  }
+  if (concepts) {
+    return clora({ ...options, settings, concepts, maps: { ...concepts.maps, sizes }, shape, scheduler });
+  }
+  if (composed) {
+    const { cells, words, mixing } = composed;
+    const maps = { ...composed.maps, mixing };
+    return loraComposer({ ...options, cells, words, maps, shape, scheduler, reinit: settings.reinit });
+  }
+  return { predict: partsPredictor(options) };
+}
