@@ -68,6 +68,7 @@ const MemoryReport = z.object({
   sessions: z.number(),
   budget: z.number(),
   live: z.array(z.object({ name: z.string(), bytes: z.number() })),
+  built: z.number().int(),
 });
 
 const ModelFacts = z.object({
