@@ -22,8 +22,6 @@ export type Bar = { figure: string } & (
   | { of: string; below: number }
   /** At most `times` that of another row. */
   | { of: string; times: number }
-  /** Greater than that of another row. */
-  | { above: string }
 );
 
 /** Pictures that are scored together. */
@@ -53,5 +51,5 @@ export interface RowResult {
 
 /** Rows that a row is measured against. */
 export function rowsNeeded(row: Pick<ScoreRow, 'bars'>): string[] {
-  return row.bars.flatMap((bar) => ('of' in bar ? [bar.of] : 'above' in bar ? [bar.above] : []));
+  return row.bars.flatMap((bar) => ('of' in bar ? [bar.of] : []));
 }

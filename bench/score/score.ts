@@ -70,11 +70,16 @@ async function drawTrials({ name, trials }: ScoreRow, tools: ScoreTools): Promis
   const todo = requests.flatMap((request, index) => (drawn[index] ? [] : [{ request, index }]));
   const stale = drawn.filter((picture) => picture && picture.code !== code).length;
   if (stale > 0) say(`${name}: ${stale} pictures are there from another state of the code (--fresh draws them anew)`);
+  const warned = new Set<string>();
   let count = 0;
   const began = performance.now();
   await pool.draw(
     todo.map(({ request }) => request),
-    async ({ images, unetRows }, seconds, at) => {
+    async ({ images, unetRows, warnings }, seconds, at) => {
+      for (const { message } of warnings) {
+        if (!warned.has(message)) say(`${name}: ${message}`);
+        warned.add(message);
+      }
       const { request, index } = todo[at] as (typeof todo)[number];
       const image = images[0] as (typeof images)[number];
       const picture = { width: image.width, height: image.height, rgb: toBytes(image.pixels) };

@@ -13,20 +13,18 @@ export function verdictsOf(figures: Figures, bars: readonly Bar[], others: Reado
     const limit = limitOf(bar, others);
     if (value === undefined || limit === null) return { figure: bar.figure, bar: 'not known', holds: false };
     const { sign, at } = limit;
-    const text = `${sign} ${formatFigure(bar.figure, at)}`;
-    const holds = sign === '>' ? value > at : sign === '≥' ? value >= at - rounding : value <= at + rounding;
-    return { figure: bar.figure, bar: text, holds };
+    const holds = sign === '≥' ? value >= at - rounding : value <= at + rounding;
+    return { figure: bar.figure, bar: `${sign} ${formatFigure(bar.figure, at)}`, holds };
   });
 }
 
 /** Shares are sums of parts: 0.9 less 0.08 is not quite 0.82. */
 const rounding = 1e-9;
 
-function limitOf(bar: Bar, others: ReadonlyMap<string, Figures>): { sign: '≥' | '≤' | '>'; at: number } | null {
+function limitOf(bar: Bar, others: ReadonlyMap<string, Figures>): { sign: '≥' | '≤'; at: number } | null {
   if ('least' in bar) return { sign: '≥', at: bar.least };
   if ('most' in bar) return { sign: '≤', at: bar.most };
-  const other = others.get('above' in bar ? bar.above : bar.of)?.[bar.figure];
+  const other = others.get(bar.of)?.[bar.figure];
   if (other === undefined) return null;
-  if ('above' in bar) return { sign: '>', at: other };
   return 'below' in bar ? { sign: '≥', at: other - bar.below } : { sign: '≤', at: other * bar.times };
 }

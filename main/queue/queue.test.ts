@@ -154,6 +154,10 @@ describe('the queue', () => {
     const page = 'SELECT id FROM jobs WHERE TRUE ORDER BY (ended IS NOT NULL), position, id LIMIT 100 OFFSET 5000';
     expect(plan(page)).toContain('USING COVERING INDEX jobs_in_order');
     expect(plan(page)).not.toContain('TEMP B-TREE');
+    const words = "SELECT id FROM jobs INDEXED BY jobs_by_words WHERE state IN ('queued') AND instr(words, 'job') > 0";
+    for (const order of ['(ended IS NOT NULL), position, id', 'ended DESC, id DESC']) {
+      expect(plan(`${words} ORDER BY ${order}`)).toContain('USING COVERING INDEX jobs_by_words');
+    }
     database.close();
   });
 });

@@ -134,3 +134,10 @@ export function unetGate(config: Pick<UNetConfig, 'blockOutChannels'>): (path: s
 
 /** A text encoder has tokens only. */
 export const textGate = (): string => 'context';
+
+/** The gate at a module's inputs, which is a level up where a convolution halves the picture. */
+export function inputGate({ gate, node }: Pick<AdaptableModule, 'gate' | 'node'>): string {
+  const { strides } = node.attributes;
+  const halves = strides?.type === 'ints' && strides.value.some((stride) => stride > 1);
+  return halves ? gate.replace(/^level(\d+)$/, (_, level) => `level${Number(level) - 1}`) : gate;
+}

@@ -2,16 +2,19 @@ import { resolve } from 'node:path';
 import type { DistillationPreset } from '../../../contract/adapter.ts';
 import type { EngineWarning } from '../../../contract/engine.ts';
 import type { AdapterRef } from '../../../contract/request.ts';
-import type { Adapter } from '../../../models/adapters/adapter.ts';
+import type { Adapter, AdapterLayer } from '../../../models/adapters/adapter.ts';
 import { type OpenAdapterOptions, openAdapter } from '../../../models/adapters/open-adapter.ts';
 import type { Checkpoint } from '../../../models/checkpoint/checkpoint.ts';
 import { type AdapterReach, adapterReaches, reachOf } from '../../../models/passes/adaptable-modules.ts';
+import { type GainSide, gainSides } from '../../../models/passes/side-branch.ts';
 import type { LoadedModel } from '../model/loaded-model.ts';
 import { modelIdentity } from '../runtime/session-cache.ts';
 import { FactorStack } from './factor-stack.ts';
 import {
   noVariantInputs,
+  picksRanks,
   plainVariant,
+  type TextVariant,
   textPass,
   type UNetVariant,
   unetPass,
@@ -31,6 +34,8 @@ export interface ActiveAdapter {
   changesPrompt: boolean;
   /** By text encoder: does it have layers there. */
   text: readonly boolean[];
+  /** Sides that it has gains of: in the UNet, and in each text encoder. */
+  gains: { unet: readonly GainSide[]; text: readonly (readonly GainSide[])[] };
   distillation: DistillationPreset | null;
 }
 
@@ -101,11 +106,12 @@ export class ModelAdapters {
     );
   }
 
-  textInputs(index: number): Promise<VariantInputs> {
-    return this.#describe(`text ${index}`, async () => {
+  textInputs(index: number, variant: TextVariant): Promise<VariantInputs> {
+    const { pass, inputs } = textPass(variant);
+    return this.#describe(`text ${index} ${pass.key}`, async () => {
       const encoder = this.#model.text[index];
       if (!encoder) throw new Error(`no text encoder ${index}`);
-      return textPass().inputs(await encoder.sessions.plain.graph());
+      return inputs(await encoder.sessions.plain.graph());
     });
   }
 
@@ -116,9 +122,13 @@ export class ModelAdapters {
   }
 
   async #makeStacks() {
-    const unet = await this.unetInputs({ ...plainVariant, reach: 'all' });
-    const text = await Promise.all(this.#model.text.map((_, index) => this.textInputs(index)));
-    return { unet: new FactorStack(unet.modules), text: text.map(({ modules }) => new FactorStack(modules)) };
+    const picks = picksRanks(this.#model.provider);
+    const unet = await this.unetInputs({ ...plainVariant, reach: 'all', picks });
+    const text = await Promise.all(this.#model.text.map((_, index) => this.textInputs(index, { gains: [], picks })));
+    return {
+      unet: new FactorStack(unet.modules, picks),
+      text: text.map(({ modules }) => new FactorStack(modules, picks)),
+    };
   }
 
   #add(
@@ -151,9 +161,16 @@ export class ModelAdapters {
         adapter.textEncoder.length + adapter.textEncoder2.length > 0 ||
         adapter.unet.some(({ path }) => isKeyOrValue(path)),
       text: stacks.text.map((_, index) => (byNetwork[index + 1] ?? []).length > 0),
+      gains: {
+        unet: gainsOf(adapter.unet),
+        text: stacks.text.map((_, index) => gainsOf(byNetwork[index + 1] ?? [])),
+      },
       distillation: adapter.distillation,
       warnings,
     });
     this.opened += 1;
   }
 }
+
+const gainsOf = (layers: readonly AdapterLayer[]): GainSide[] =>
+  gainSides.filter((side) => layers.some(({ gain }) => gain?.side === side));

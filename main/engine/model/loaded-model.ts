@@ -31,6 +31,7 @@ export interface Placement {
 /** A checkpoint's networks, ready to run; sessions are built when first used and belong to the cache. */
 export interface LoadedModel {
   checkpoint: Checkpoint;
+  provider: ProviderName;
   unet: UNetNetwork;
   vae: VaeNetwork;
   /** One encoder (SD1, SD2) or two (SDXL). */
@@ -53,12 +54,13 @@ export async function loadModel(
 ): Promise<LoadedModel> {
   const open = sessionsOf(cache, placement);
   const sessions = await open('unet', 'authorUNet', checkpoint.unet, authorUNet);
-  const unet = new UNetNetwork(
-    checkpoint.unet.config,
-    sessions,
-    placement.batchRows,
-    checkpoint.unet.source === 'onnx' ? [wholeTimesteps] : [],
-  );
+  const imported = checkpoint.unet.source === 'onnx';
+  const unet = new UNetNetwork(checkpoint.unet.config, sessions, {
+    batchRows: placement.batchRows,
+    // Exported graphs write their logits out.
+    fusedAttention: !imported && placement.author.attention === 'fused',
+    fractional: imported ? [wholeTimesteps] : [],
+  });
   const decoder = requirePart(vae.decoder);
   const network = new VaeNetwork(
     decoder.config,
@@ -69,6 +71,7 @@ export async function loadModel(
   const text = await Promise.all(encoders.map((part, index) => textNetwork(part, index, checkpoint, open)));
   return {
     checkpoint,
+    provider: placement.provider,
     unet,
     vae: network,
     text,

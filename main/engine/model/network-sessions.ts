@@ -57,7 +57,7 @@ export async function networkSessions<C>(
       const mended = mend?.(changed) ?? false;
       return asItIs && !mended ? asItIs : serialise(changed);
     };
-    return (work) => cache.use({ ...key, model, variant }, { source, bytes }, work);
+    return (working, work) => cache.use({ ...key, model, variant }, { source, bytes: bytes + working }, work);
   };
   return {
     graph,

@@ -123,13 +123,23 @@ export class JobStore {
       where.push('group_id = ?');
       values.push(group);
     }
-    for (const word of text?.split(/\s+/).filter(Boolean) ?? []) {
+    const words = text?.split(/\s+/).filter(Boolean) ?? [];
+    for (const word of words) {
       where.push('instr(words, ?) > 0');
       values.push(word.toLowerCase());
     }
     const condition = where.join(' AND ');
-    const total = Number(this.#database.get(`SELECT count(*) AS n FROM jobs WHERE ${condition}`, ...values)?.n);
     const sorted = order === 'queue' ? '(ended IS NOT NULL), position, id' : 'ended DESC, id DESC';
+    if (words.length > 0) {
+      // Every prompt is looked at, so once only: what is found is also what is counted.
+      const found = this.#database.all(
+        `SELECT id FROM jobs INDEXED BY jobs_by_words WHERE ${condition} ORDER BY ${sorted}`,
+        ...values,
+      );
+      const page = found.slice(offset, offset + limit).map((row) => Number(row.id));
+      return { jobs: this.many(page), total: found.length };
+    }
+    const total = Number(this.#database.get(`SELECT count(*) AS n FROM jobs WHERE ${condition}`, ...values)?.n);
     // The page is found in an index alone; whole rows are read for its own jobs only.
     const page = this.#database.all(
       `SELECT id FROM jobs WHERE ${condition} ORDER BY ${sorted} LIMIT ? OFFSET ?`,

@@ -1,7 +1,7 @@
 """Train the adapters on the finished base: two characters, three styles, guidance in one row, and few steps.
 
   python adapters.py robot --minutes 4        or fox, neon, mosaic, crosshatch, guidance, few-step
-  python adapters.py all --minutes 30         one after the other, sharing the minutes
+  python adapters.py all --minutes 4          all of them side by side
 
 The base's weights never change. File formats are mixed on purpose: see RECIPES. A recipe's `preset` goes into the metadata,
 where Impasto reads which settings a distilled adapter wants (`models/adapters/distillation.ts`).
@@ -10,6 +10,8 @@ where Impasto reads which settings a distilled adapter wants (`models/adapters/d
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import torch
@@ -19,7 +21,7 @@ from PIL import Image
 from common import HERE, Clock, Log, arguments, autocast, device, load_config, load_state
 from lora import CONVOLUTION, TEXT, TRANSFORMER, Adapter, Hadamard, LowRank, write
 from models import make_scheduler, make_text, make_unet, plain_attention
-from picture.scene import TRIGGERS, Scene, caption
+from picture.scene import TRIGGERS, Scene
 from sampling import contact_sheet, draw_prompts
 from tokenizer import encode, load_tokenizer
 from unet import Latents, noised
@@ -41,18 +43,13 @@ RECIPES = {
                  "preset": {"impasto.kind": "lcm-lora", "impasto.steps": str(FEW_STEPS), "impasto.guidance": "1"}},
 }  # fmt: skip
 
-
 def trigger_of(name: str) -> str:
     return TRIGGERS.get(name) or (f"{name} style" if name in ("neon", "mosaic", "crosshatch") else "")
 
 
-def say_nearly_all(scene: Scene, rng) -> str:
-    return caption(scene, rng, omit=0.05)
-
-
 def data_for(name: str, args, config: dict, tokenizer) -> tuple[Latents, Latents | None]:
     """What the adapter is to learn, and the base's own scenes that it must leave alone."""
-    base = Latents(args, ["base"], config["seed"] + 51, tokenizer, most=4000)
+    base = Latents(args.data, ["base"], config["seed"] + 51, tokenizer, most=12000)
     if name in ("guidance", "few-step"):
         return base, None
 
@@ -62,7 +59,7 @@ def data_for(name: str, args, config: dict, tokenizer) -> tuple[Latents, Latents
             return any(t.name == name and not t.false for t in characters) and s.style not in ("neon", "mosaic", "crosshatch")
         return s.style == name and not characters
 
-    own = Latents(args, ["extra"], config["seed"] + 50, tokenizer, wanted, say_nearly_all)
+    own = Latents(args.data, ["extra"], config["seed"] + 50, tokenizer, wanted)
     print(f"{name}: {len(own)} scenes of its own")
     return own, base
 
@@ -125,7 +122,7 @@ def learn_few_steps(adapter, unet, hidden, empty, z, alphas, stride: int = 20):
     return ((said - goal).pow(2) + 1e-6).sqrt().mean()
 
 
-def train(name: str, minutes: float, args, config: dict) -> Path:
+def train(name: str, args, config: dict) -> Path:
     preset, recipe, dev = config["presets"][args.preset], RECIPES[name], device()
     p = preset["adapter"]
     side = preset["size"] // 2 ** (len(config["vae"]["channels"]) - 1)
@@ -147,9 +144,9 @@ def train(name: str, minutes: float, args, config: dict) -> Path:
     alphas = make_scheduler(config).alphas_cumprod.to(dev)
     own, base = data_for(name, args, config, tokenizer)
     empty = text(encode(tokenizer, [""]).to(dev)).last_hidden_state.detach()
-    clock, log, seen, step = Clock(minutes), Log(args.runs, f"adapter-{name}"), 0.0, 0
+    log, seen, step, clock = Log(args.runs, f"adapter-{name}"), 0.0, 0, Clock(args.minutes)
     while step < p["steps"] and not clock.over():
-        done = max(step / p["steps"], clock.spent() / clock.limit)
+        done = max(step / p["steps"], clock.done())
         for group in optimiser.param_groups:
             group["lr"] = p["lr"] * min(1, (step + 1) / 20) * (1.02 - done)
         if base is None:
@@ -170,8 +167,8 @@ def train(name: str, minutes: float, args, config: dict) -> Path:
         torch.nn.utils.clip_grad_norm_(adapter.parameters(), 1.0)
         optimiser.step()
         step += 1
-        seen = 0.95 * seen + 0.05 * loss.item() if seen else loss.item()
         if step % 25 == 0:
+            seen = 0.7 * seen + 0.3 * loss.item() if seen else loss.item()
             log.write(step=step, loss=seen, seconds=clock.spent())
     trigger = trigger_of(name)
     path = args.out / f"{name}.safetensors"
@@ -186,7 +183,6 @@ def train(name: str, minutes: float, args, config: dict) -> Path:
     write(adapter, path, recipe["keys"], metadata)
     print(f"{path}: {path.stat().st_size / 1e6:.2f} MB, {step} steps in {clock.spent():.0f} s")
     look(name, trigger, tokenizer, text, unet, load_average(args, config, preset), config, args.runs)
-    adapter.detach()
     return path
 
 
@@ -216,10 +212,14 @@ def main() -> None:
     parser.add_argument("name", choices=[*RECIPES, "all"])
     parser.add_argument("--out", type=Path, default=HERE.parent / "adapters")
     args = parser.parse_args()
-    config = load_config(args.preset)
-    names = list(RECIPES) if args.name == "all" else [args.name]
-    for name in names:
-        train(name, args.minutes / len(names), args, config)
+    if args.name != "all":
+        train(args.name, args, load_config(args.preset))
+        return
+    # Side by side: one alone leaves most of a GPU idle.
+    started = [subprocess.Popen([sys.executable, __file__, name, *sys.argv[2:]]) for name in RECIPES]
+    failed = [name for name, process in zip(RECIPES, started) if process.wait() != 0]
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Move training between machines: the averaged weights in fp16 are all that is kept.
+"""Move training between machines: the averaged weights in fp16, the judge, the adapters and what was logged.
 
   python carry.py resume            make the runs folder's checkpoints from the exported model (../unet, ../vae, ../text_encoder)
-  python carry.py pack FOLDER       the averaged weights in files of at most 15 MB, with logs and the last sheet of samples
+  python carry.py pack FOLDER       files of at most 15 MB: weights-*.safetensors, adapters.tar, report.tar
   python carry.py unpack FOLDER     the other way round
 
 Optimiser states are left behind: Adam finds its moments again within the first hundred steps, under the warm-up.
@@ -9,7 +9,7 @@ Optimiser states are left behind: Adam finds its moments again within the first 
 
 from __future__ import annotations
 
-import shutil
+import tarfile
 from pathlib import Path
 
 import torch
@@ -22,8 +22,14 @@ PIECE = 15_000_000
 
 def collect(runs: Path) -> dict[str, torch.Tensor]:
     unet, vae = load_state(runs / "unet.pt"), load_state(runs / "vae.pt")
-    parts = {"vae": vae["ema"] if vae else {}, "unet": unet["ema"] if unet else {}, "text": (unet or load_state(runs / "text.pt"))["text"]}
-    tensors = {f"{part}/{k}": v.half().contiguous() for part, weights in parts.items() for k, v in weights.items()}
+    judge = load_state(runs / "judge.pt")
+    parts = {
+        "vae": vae["ema"] if vae else {},
+        "unet": unet["ema"] if unet else {},
+        "text": (unet or load_state(runs / "text.pt"))["text"],
+        "judge": judge["judge"] if judge else {},
+    }
+    tensors = {f"{part}/{k}": (v.half() if v.is_floating_point() else v).contiguous() for part, weights in parts.items() for k, v in weights.items()}
     steps = [state["step"] if state else 0 for state in (unet, vae)]
     return tensors | {"steps": torch.tensor(steps)}
 
@@ -37,6 +43,8 @@ def restore(tensors: dict[str, torch.Tensor], runs: Path) -> None:
     if vae:
         save_state(runs / "vae.pt", vae=vae, ema=vae, step=vae_steps)
     save_state(runs / "text.pt", text=text, step=0)
+    if part("judge"):
+        save_state(runs / "judge.pt", judge=part("judge"), step=0)
     if unet:
         save_state(runs / "unet.pt", unet=unet, ema=unet, text=text, step=unet_steps)
 
@@ -58,16 +66,15 @@ def pack(runs: Path, folder: Path) -> None:
         pieces[-1][name] = tensor
     for k, piece in enumerate(pieces):
         save_file(piece, str(folder / f"weights-{k}.safetensors"))
-    looks = sorted(runs.glob("look-[0-9]*.png"))
-    if looks:
-        shutil.copy(looks[-1], folder / "look.png")
-    (folder / "losses.jsonl").write_text(
-        "".join(
-            f'{{"stage": "{log.name.split(".")[0]}", {row[1:]}\n'
-            for log in sorted(runs.glob("*.log.jsonl"))
-            for row in log.read_text().splitlines()
-        )
-    )
+    if (runs / "adapters").exists():
+        bundle(folder / "adapters.tar", sorted((runs / "adapters").glob("*.safetensors")))
+    bundle(folder / "report.tar", sorted(f for kind in ("*.png", "*.jsonl", "*.json", "*.out") for f in runs.glob(kind)))
+
+
+def bundle(target: Path, files: list[Path]) -> None:
+    with tarfile.open(target, "w") as tar:
+        for f in files:
+            tar.add(f, f.name)
 
 
 def unpack(folder: Path, runs: Path) -> None:
@@ -75,6 +82,10 @@ def unpack(folder: Path, runs: Path) -> None:
     for piece in sorted(folder.glob("weights-*.safetensors")):
         tensors |= load_file(str(piece))
     restore(tensors, runs)
+    for name, target in (("adapters.tar", runs / "adapters"), ("report.tar", runs)):
+        if (folder / name).exists():
+            with tarfile.open(folder / name) as tar:
+                tar.extractall(target, filter="data")
 
 
 def main() -> None:

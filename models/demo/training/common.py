@@ -11,7 +11,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 
 
-def load_config(preset: str = "cpu") -> dict:
+def load_config(preset: str = "full") -> dict:
     """config.json, with the sizes of networks that this preset has of its own."""
     config = json.loads((HERE / "config.json").read_text())
     return config | config["presets"][preset].get("networks", {})
@@ -19,7 +19,7 @@ def load_config(preset: str = "cpu") -> dict:
 
 def arguments(doc: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--preset", choices=["cpu", "gpu", "smoke"], default="cpu")
+    parser.add_argument("--preset", choices=["full", "smoke"], default="full")
     parser.add_argument("--minutes", type=float, default=1e9, help="stop, with everything saved, after so long")
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("IMPASTO_DEMO_DATA", "demo-data")), help="the cache")
     parser.add_argument("--runs", type=Path, default=Path(os.environ.get("IMPASTO_DEMO_RUNS", "demo-runs")), help="checkpoints and logs")
@@ -27,11 +27,17 @@ def arguments(doc: str | None) -> argparse.ArgumentParser:
 
 
 class Clock:
+    """Minutes that a stage may take, counted from when it was made."""
+
     def __init__(self, minutes: float):
         self.start, self.limit = time.time(), minutes * 60
 
     def spent(self) -> float:
         return time.time() - self.start
+
+    def done(self) -> float:
+        """The share of the minutes that is spent, 0 to 1."""
+        return min(1.0, self.spent() / self.limit)
 
     def over(self) -> bool:
         return self.spent() > self.limit
@@ -81,37 +87,3 @@ def autocast():
     import torch
 
     return torch.autocast(device().type, dtype=torch.bfloat16)
-
-
-class Team:
-    """One process, or several that each take a share of every batch and average their gradients (started by torchrun).
-
-    On a CPU that others use too, single-threaded processes that meet once a step waste far less than threads that meet at
-    every operator.
-    """
-
-    def __init__(self) -> None:
-        import torch
-        import torch.distributed as dist
-
-        self.rank, self.size = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-        if self.size > 1:
-            torch.set_num_threads(1)
-            dist.init_process_group("gloo")
-        self.first = self.rank == 0
-
-    def share(self, parameters: list, stop: bool) -> bool:
-        """Average gradients over the team; true if any member says stop."""
-        import torch
-        import torch.distributed as dist
-
-        if self.size == 1:
-            return stop
-        with_grad = [p for p in parameters if p.grad is not None]
-        flat = torch.cat([p.grad.flatten() for p in with_grad] + [torch.tensor([float(stop)])]) / self.size
-        dist.all_reduce(flat)
-        at = 0
-        for p in with_grad:
-            p.grad.copy_(flat[at : at + p.numel()].view_as(p))
-            at += p.numel()
-        return bool(flat[-1] > 0)

@@ -4,7 +4,8 @@
   python draw.py cache --preset cpu --minutes 20
   python draw.py samples ../../../fixtures/drawings --preset gpu
 
-The cache is shards of 1000 scenes: `<split>-<number>.npy` (uint8 [1000, size, size, 3]) and `.json` (the scenes).
+The cache is shards of 1000 scenes: `<split>-<number>.npy` (uint8 [1000, size, size, 3]), `.json` (the scenes) and, for what the
+networks learn words from, `.ids.npy` (uint16 [1000, WAYS, 77], the token ids of several captions of each).
 Splits: `base` (what the base model learns), `extra` (adapter styles and characters, true and false), `judge` (what the judge
 learns), and `held`, `held-extra`, `held-judge` (never trained on).
 A shard that is already there is kept, so a run that was stopped goes on where it was.
@@ -29,8 +30,11 @@ from PIL import Image
 from common import Clock, arguments, load_config
 from picture.scene import Scene, Thing, caption, draw, sample
 from picture.styles import ADAPTER_STYLES, BASE_STYLES, STYLES
+from tokenizer import encode, load_tokenizer
 
 SHARD = 1000
+WAYS = 8  # captions a scene
+OMIT = {"base": 0.12, "extra": 0.05}  # how often a caption leaves ground or style unsaid
 
 
 def scene_to_json(scene: Scene) -> dict:
@@ -65,6 +69,15 @@ SAMPLERS = {
 }  # fmt: skip
 
 
+_tokenizer = None  # made before the workers are forked
+
+
+def token_ids(scenes: list[Scene], split: str, rng: np.random.Generator) -> np.ndarray:
+    """uint16 [n, WAYS, 77]"""
+    texts = [caption(s, rng, OMIT[split]) for s in scenes for _ in range(WAYS)]
+    return encode(_tokenizer, texts).numpy().astype(np.uint16).reshape(len(scenes), WAYS, -1)
+
+
 def draw_shard(job: tuple[Path, str, int, int, int, int]) -> int:
     folder, split, number, seed, size, scale = job
     name = folder / f"{split}-{number:04d}"
@@ -74,6 +87,8 @@ def draw_shard(job: tuple[Path, str, int, int, int, int]) -> int:
     temp = f"{name}.tmp.npy"
     np.save(temp, pictures)
     Path(f"{name}.json").write_text(json.dumps([scene_to_json(s) for s in scenes]))
+    if split in OMIT:
+        np.save(f"{name}.ids.npy", token_ids(scenes, split, rng))
     os.replace(temp, f"{name}.npy")
     return number
 
@@ -81,19 +96,22 @@ def draw_shard(job: tuple[Path, str, int, int, int, int]) -> int:
 def cache(args: argparse.Namespace, config: dict) -> None:
     preset = config["presets"][args.preset]
     args.data.mkdir(parents=True, exist_ok=True)
-    # Interleaved, so that whoever starts reading early finds some of each.
+    # Interleaved, so that whoever starts reading early finds some of each; the judge's last, since it can wait.
     wanted = {
         "held": 1, "held-extra": 1, "held-judge": 2,
         "base": preset["scenes"] // SHARD, "extra": preset["extra_scenes"] // SHARD, "judge": preset["judge_scenes"] // SHARD,
     }  # fmt: skip
     if args.split:
         wanted = {k: v for k, v in wanted.items() if k in args.split}
-    jobs = sorted(((k / n, split, k) for split, n in wanted.items() for k in range(n)), key=lambda j: (j[0], -len(j[1])))
+    jobs = sorted(((k / n, split, k) for split, n in wanted.items() for k in range(n)), key=lambda j: (j[1] == "judge", j[0], -len(j[1])))
     todo = [
         (args.data, split, k, config["seed"], preset["size"], preset["scale"])
         for _, split, k in jobs
         if not (args.data / f"{split}-{k:04d}.npy").exists()
     ]
+    global _tokenizer
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    _tokenizer = load_tokenizer(args.runs / "tokenizer")
     clock = Clock(args.minutes)
     with Pool(args.workers) as pool:
         for done, _ in enumerate(pool.imap(draw_shard, todo)):

@@ -18,6 +18,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
+from cache import Pictures, scenes_of
 from common import Clock, Log, arguments, autocast, device, load_config, load_state, save_state, shards
 from draw import scene_from_json
 from picture.scene import COLOUR_NAMES, GROUND_NAMES, OBJECT_NAMES, Scene
@@ -111,17 +112,23 @@ def loss_of(out, y) -> torch.Tensor:
     return loss
 
 
-def roughen(x: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-    """What stands between a drawing and a decoded picture: softness, noise, a little drift of colour and place."""
-    n = len(x)
-    x = torch.roll(x, tuple(int(v) for v in rng.integers(-4, 5, 2)), (2, 3)) if rng.random() < 0.5 else x
-    x = x * (1 + 0.08 * torch.randn(n, 3, 1, 1, device=x.device)) + 0.03 * torch.randn(n, 3, 1, 1, device=x.device)
-    k = rng.random()
-    if k < 0.35:
-        x = F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, 1)
-    elif k < 0.55:
-        x = F.interpolate(F.avg_pool2d(x, 2), scale_factor=2, mode="bilinear")
-    x = x + rng.uniform(0, 0.04) * torch.randn_like(x)
+def roughen(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """What stands between a drawing and a decoded picture: softness, noise, a little drift of colour and place; each its own."""
+    n, dev = len(x), x.device
+
+    def chance(share: float) -> torch.Tensor:
+        return torch.rand(n, 1, 1, 1, generator=generator, device=dev) < share
+
+    def normal(*shape: int) -> torch.Tensor:
+        return torch.randn(*shape, generator=generator, device=dev)
+
+    y, z = (int(v) for v in torch.randint(-4, 5, (2,), generator=generator, device=dev))
+    x = torch.where(chance(0.5), torch.roll(x, (y, z), (2, 3)), x)
+    x = x * (1 + 0.08 * normal(n, 3, 1, 1)) + 0.03 * normal(n, 3, 1, 1)
+    soft = F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, 1)
+    softer = F.interpolate(F.avg_pool2d(x, 2), scale_factor=2, mode="bilinear")
+    x = torch.where(chance(0.35), soft, torch.where(chance(0.3), softer, x))
+    x = x + 0.04 * torch.rand(n, 1, 1, 1, generator=generator, device=dev) * normal(*x.shape)
     return x.clamp(0, 1)
 
 
@@ -152,45 +159,51 @@ def load_judge(runs: Path) -> Judge:
     return judge.eval()
 
 
+# its own scenes half of the time, the base's a fifth, the adapters' the rest
+SHARE = {"judge": 0.5, "base": 0.2, "extra": 0.3}
+
+
 def train(args, config: dict) -> None:
-    p, path = config["presets"][args.preset]["judge"], args.runs / "judge.pt"
+    preset, path = config["presets"][args.preset], args.runs / "judge.pt"
+    p = preset["judge"]
     torch.manual_seed(config["seed"])
     judge = Judge().to(device()).to(memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(judge.parameters(), lr=p["lr"], weight_decay=0.02)
     state, step = load_state(path), 0
     if state:
-        judge.load_state_dict(state["judge"]), optimiser.load_state_dict(state["optimiser"])
+        judge.load_state_dict(state["judge"])
         step = state["step"]
-    rng = np.random.default_rng([config["seed"], 30, step])
-    files = shards(args.data, "judge") + shards(args.data, "base") + shards(args.data, "extra")
-    pictures = [np.load(f, mmap_mode="r") for f in files]
-    scenes = [[scene_from_json(d) for d in json.loads(f.with_suffix(".json").read_text())] for f in files]
-    # its own scenes half of the time, the base's a fifth, the adapters' the rest
-    share = {"judge": 0.5, "base": 0.2, "extra": 0.3}
-    kinds = [f.name.split("-")[0] for f in files]
-    weights = np.array([share[k] / kinds.count(k) for k in kinds])
-    weights /= weights.sum()
-    clock, log, seen = Clock(args.minutes), Log(args.runs, "judge"), 0.0
-    while step < p["steps"] and not clock.over():
-        done = max(step / p["steps"], clock.spent() / clock.limit)
+    most = {"judge": preset["judge_scenes"], "base": 24000, "extra": preset["extra_scenes"]}
+    sources = []
+    for split, share in SHARE.items():
+        pictures = Pictures(args.data, [split], most[split], SIZE)
+        pictures.refresh()
+        y = labels([s for f in pictures.files for s in scenes_of(f)])
+        sources.append((pictures, {k: v.to(device()) for k, v in y.items()}, round(share * p["batch"])))
+    generator = torch.Generator(device()).manual_seed(config["seed"] + step)
+    log, start = Log(args.runs, "judge"), step
+    clock, seen = Clock(args.minutes), 0.0
+    while step - start < p["steps"] and not clock.over():
+        done = max((step - start) / p["steps"], clock.done())
         for group in optimiser.param_groups:
-            group["lr"] = p["lr"] * min(1, (step + 1) / 100) * (1.01 - done)
-        picks = [(int(rng.choice(len(files), p=weights)), int(rng.integers(1000))) for _ in range(p["batch"])]
-        x = roughen(to_input(np.stack([pictures[f][k] for f, k in picks])), rng).contiguous(memory_format=torch.channels_last)
-        y = {k: v.to(device()) for k, v in labels([scenes[f][k] for f, k in picks]).items()}
+            group["lr"] = p["lr"] * min(1, (step - start + 1) / 100) * (1.01 - done)
+        parts, answers = [], []
+        for pictures, y, n in sources:
+            k = torch.randint(pictures.count, (n,), generator=generator, device=device())
+            parts.append(pictures.store[k])
+            answers.append({name: v[k] for name, v in y.items()})
+        x = roughen(torch.cat(parts).permute(0, 3, 1, 2).float() / 255, generator).contiguous(memory_format=torch.channels_last)
         with autocast():
             out = judge(x)
-        loss = loss_of(out, y)
+        loss = loss_of(out, {name: torch.cat([a[name] for a in answers]) for name in answers[0]})
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         step += 1
-        seen = 0.97 * seen + 0.03 * loss.item() if seen else loss.item()
         if step % 50 == 0:
+            seen = 0.7 * seen + 0.3 * loss.item() if seen else loss.item()
             log.write(step=step, loss=seen, seconds=clock.spent())
-        if step % 500 == 0:
-            save_state(path, judge=judge.state_dict(), optimiser=optimiser.state_dict(), step=step)
-    save_state(path, judge=judge.state_dict(), optimiser=optimiser.state_dict(), step=step)
+    save_state(path, judge=judge.state_dict(), step=step)
     measure(args, config)
 
 

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from adapters import FEW_STEPS, GUIDANCE, trigger_of
-from common import HERE, arguments, autocast, load_config, shards
+from common import HERE, arguments, autocast, device, load_config, shards
 from judge import load_judge, read, to_input
 from lora import read as read_adapter
 from picture.scene import COLOUR_NAMES, GROUND_NAMES, OBJECT_NAMES, TRIGGERS
@@ -157,7 +157,7 @@ def run(args, config: dict) -> None:
     folder = HERE.parent
     score = json.loads((folder / "score.json").read_text())
     pipe = StableDiffusionPipeline.from_pretrained(str(folder))
-    pipe.set_progress_bar_config(disable=True)
+    pipe.to(device()).set_progress_bar_config(disable=True)
     judge, table = load_judge(args.runs), []
     for row in score["rows"]:
         if args.only and row["name"] not in args.only or row.get("adapter") and not (folder / row["adapter"]).exists():
@@ -166,8 +166,8 @@ def run(args, config: dict) -> None:
         kind = LCMScheduler if row.get("scheduler") == "lcm" else DDIMScheduler
         pipe.scheduler = kind.from_config(pipe.scheduler.config)
         asked, pictures = row["prompts"][: args.count], []
-        for k in range(0, len(asked), 25):
-            some = asked[k : k + 25]
+        for k in range(0, len(asked), 50):
+            some = asked[k : k + 50]
             with autocast():
                 out = pipe(
                     [p["prompt"] for p in some], num_inference_steps=row.get("steps", score["settings"]["steps"]),

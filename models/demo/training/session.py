@@ -1,74 +1,113 @@
-"""All stages in one bounded command, for a machine that is lent for minutes.
+"""Everything from the first drawing to the scored adapters, in bounded minutes on one GPU.
 
-  python session.py --preset gpu --minutes 9.5 --out OUT              from nothing: draw, VAE, latents, text, UNet
-  python session.py --preset gpu --minutes 9.5 --out OUT --from IN    on from what an earlier session left in IN
+  python session.py --minutes 25 --out OUT --from IN
 
-Whatever was reached when the minutes end is packed into OUT (see carry.py): each file is at most 15 MB.
-Stages that find their result already made are skipped or go on from it.
+IN may hold what an earlier session packed (see carry.py), the text encoder at least, or else it is trained first. Stages that
+need each other's results wait for them; what does not runs beside. While the autoencoder learns, every later stage runs
+once for a few steps in a folder of its own: a mistake shows in the third minute, not in the last, and compiled kernels are
+ready when they are needed. Whatever was reached is packed into OUT after every stage.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from cache import wait_for
 from carry import pack, unpack
-from common import HERE, Clock, arguments
+from common import HERE, Clock, arguments, load_config
 
-
-def stage(*command: str) -> None:
-    print("==", " ".join(command), flush=True)
-    subprocess.run([sys.executable, *command], cwd=HERE, check=True)
+# Shares of the minutes by which each stage has ended.
+ENDS = {"vae": 0.16, "unet": 0.68, "adapters": 0.88}
 
 
 def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--from", dest="source", type=Path)
-    parser.add_argument("--vae-minutes", type=float, default=3.5)
-    parser.add_argument("--cool", action="store_true", help="the last session: let the learning rate fall to zero")
+    parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 1) - 3))
+    parser.add_argument("--compile", action="store_true")
     args = parser.parse_args()
     clock = Clock(args.minutes)
-    data, runs, out = args.data.resolve(), args.runs.resolve(), args.out.resolve()
-    common = ["--preset", args.preset, "--data", str(data), "--runs", str(runs)]
+    data, runs, out, trial = args.data.resolve(), args.runs.resolve(), args.out.resolve(), args.runs.resolve() / "trial"
+    preset = load_config(args.preset)["presets"][args.preset]
+    compiled = ["--compile"] if args.compile else []
+    runs.mkdir(parents=True, exist_ok=True), out.mkdir(parents=True, exist_ok=True)
 
-    def left(reserve: float) -> str:
-        return f"{max(0.1, (clock.limit - clock.spent()) / 60 - reserve):.2f}"
+    def start(*command, where: Path = runs, quiet: bool = False) -> subprocess.Popen:
+        print(f"== {clock.spent():.0f} s:", *command, flush=True)
+        words = [sys.executable, *map(str, command), "--preset", args.preset, "--data", str(data), "--runs", str(where)]
+        log = (where / f"{Path(command[0]).stem}.out").open("a") if quiet else None
+        return subprocess.Popen(words, cwd=HERE, stdout=log, stderr=subprocess.STDOUT if quiet else None)
 
+    def stage(*command, where: Path = runs, quiet: bool = False) -> None:
+        if start(*command, where=where, quiet=quiet).wait() != 0:
+            if quiet:
+                print((where / f"{Path(command[0]).stem}.out").read_text()[-4000:], flush=True)
+            raise SystemExit(f"{' '.join(map(str, command))} failed")
+
+    def until(name: str) -> str:
+        return f"{max(0.05, (clock.limit * ENDS[name] - clock.spent()) / 60):.2f}"
+
+    if args.source and not (runs / "text.pt").exists():
+        unpack(args.source.resolve(), runs)
+    drawing = start("draw.py", "cache", "--workers", args.workers, quiet=True)
     try:
-        if args.source and not (runs / "vae.pt").exists():
-            unpack(args.source.resolve(), runs)
-        stage(
-            "draw.py",
-            "cache",
-            *common,
-            "--split",
-            "base",
-            "--split",
-            "extra",
-            "--split",
-            "held",
-            "--split",
-            "held-extra",
-            "--workers",
-            str(os.cpu_count()),
-            "--minutes",
-            left(1),
-        )
-        if not (runs / "unet.pt").exists():  # the encoder may still change: no latent depends on it yet
-            stage("vae.py", "train", *common, "--minutes", f"{min(args.vae_minutes, float(left(2)))}")
-            stage("vae.py", "settle", *common)
-        stage("vae.py", "measure", *common)
-        stage("vae.py", "encode", *common)
         if not (runs / "text.pt").exists():
-            stage("text.py", *common, "--minutes", f"{min(1.0, float(left(1.5)))}")
-        compiled = ["--compile"] if args.preset != "smoke" else []
-        stage("unet.py", *common, "--joint", *compiled, *(["--cool"] if args.cool else []), "--minutes", left(0.6))
+            stage("text.py", "--minutes", "4")
+        first = min(4, preset["scenes"] // 1000)
+        wait_for(data, "base", first), wait_for(data, "extra", 1), wait_for(data, "held", 1)
+        vae = None if (runs / "unet.pt").exists() else start("vae.py", "train", *compiled, "--minutes", until("vae"))
+        if not (trial / "done").exists():
+            try_later_stages(stage, runs, trial, data, compiled)
+            print(f"== {clock.spent():.0f} s: every later stage has run once", flush=True)
+        if vae is not None:
+            if vae.wait() != 0:
+                raise SystemExit("vae.py failed")
+            wait_for(data, "base", preset["scenes"] // 1000), wait_for(data, "extra", preset["extra_scenes"] // 1000)
+            for f in data.glob("*.latent.npy"):
+                f.unlink()  # the trial's
+            stage("vae.py", "settle")
+        pack(runs, out)
+        stage("vae.py", "measure")
+        stage("vae.py", "encode")
+        unet = start("unet.py", *compiled, "--cool", "--minutes", until("unet"))
+        if drawing.wait() != 0:
+            raise SystemExit("draw.py failed")
+        if not (runs / "judge.pt").exists():
+            stage("judge.py", "train", "--minutes", f"{args.minutes * 0.08:.2f}")
+        if unet.wait() != 0:
+            raise SystemExit("unet.py failed")
+        pack(runs, out)
+        decoder = start("vae.py", "train", "--decoder", "--rate", "0.0005", "--minutes", f"{args.minutes * 0.09:.2f}")
+        stage("adapters.py", "all", "--out", runs / "adapters", "--minutes", until("adapters"), quiet=True)
+        decoder.wait()
+        stage("vae.py", "measure")
+        pack(runs, out)
+        shutil.copytree(runs / "adapters", HERE.parent / "adapters", dirs_exist_ok=True)
+        stage("export.py", HERE.parent)
+        stage("score.py", "run")
     finally:
+        drawing.kill()
         pack(runs, out)
         print(f"packed after {clock.spent():.0f} s", flush=True)
+
+
+def try_later_stages(stage, runs: Path, trial: Path, data: Path, compiled: list[str]) -> None:
+    trial.mkdir(parents=True, exist_ok=True)
+    shutil.copy(runs / "text.pt", trial / "text.pt")
+    short = ["--minutes", "0.1"]
+    stage("vae.py", "train", "--steps", "2", where=trial, quiet=True)
+    stage("vae.py", "settle", where=trial, quiet=True)
+    stage("vae.py", "encode", "--most", "2", where=trial, quiet=True)
+    stage("unet.py", *compiled, "--cool", *short, where=trial, quiet=True)
+    stage("adapters.py", "all", "--out", trial / "adapters", "--minutes", "0.05", where=trial, quiet=True)
+    stage("vae.py", "train", "--decoder", "--steps", "2", where=trial, quiet=True)
+    pack(trial, trial / "out")
+    (trial / "done").touch()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Train the autoencoder, measure it on held-out drawings, and encode the cache into latents.
 
-python vae.py train --minutes 15            both halves; `torchrun --standalone --nproc-per-node 2 vae.py ...` for two processes
-python vae.py train --decoder --minutes 5   the encoder frozen: latents already in use stay valid
+python vae.py train --minutes 4             both halves
+python vae.py train --decoder --minutes 2   the encoder frozen: latents already in use stay valid
 python vae.py settle                        once, after the last change to the encoder: latents of mean 0, variance 1
 python vae.py measure                       PSNR of the round trip, in dB
 python vae.py encode                        latents beside every shard of the cache
@@ -15,7 +15,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from common import Clock, Log, Team, arguments, autocast, device, load_config, load_state, save_state, shards
+from cache import Pictures
+from common import Clock, Log, arguments, autocast, device, load_config, load_state, save_state, shards
 from models import make_vae
 
 KL_WEIGHT = 1e-6
@@ -28,26 +29,23 @@ def to_tensor(pictures: np.ndarray) -> torch.Tensor:
 
 
 class Crops:
-    """Random square crops of the cache, half of them mirrored. With a GPU every drawing lies in its memory; else on disk,
-    and drawings that are still being added are found."""
+    """Random square crops of drawings, half of them mirrored, from whatever part of the cache is there yet."""
 
-    def __init__(self, data, seed: list[int]):
-        self.data, self.rng, self.all = data, np.random.default_rng(seed), None
-        if device().type == "cuda":
-            self.all = torch.cat([torch.from_numpy(np.load(f)).to(device()) for f in self.files()])
+    def __init__(self, pictures: Pictures, crop: int, seed: int):
+        self.pictures, self.crop = pictures, crop
+        self.generator = torch.Generator(device()).manual_seed(seed)
 
-    def files(self) -> list:
-        return shards(self.data, "base") + shards(self.data, "extra")
+    def batch(self, n: int) -> torch.Tensor:
+        """float [n, 3, crop, crop] in [-1, 1]"""
+        size, dev = self.pictures.store.shape[1], device()
 
-    def batch(self, n: int, crop: int) -> torch.Tensor:
-        out = []
-        files = [] if self.all is not None else self.files()
-        for _ in range(n):
-            some = self.all if self.all is not None else np.load(files[int(self.rng.integers(len(files)))], mmap_mode="r")
-            k, y, x = int(self.rng.integers(len(some))), *(int(v) for v in self.rng.integers(0, (some.shape[1] - crop) // 8 + 1, 2) * 8)
-            p = some[k, y : y + crop, x : x + crop]
-            out.append(p if self.all is not None else torch.from_numpy(np.array(p)))
-        pictures = torch.stack(out).to(device())
+        def whole(below: int) -> torch.Tensor:
+            return torch.randint(below, (n,), generator=self.generator, device=dev)
+
+        across = torch.arange(self.crop, device=dev)
+        places = (size - self.crop) // 8 + 1
+        y, x = whole(places)[:, None] * 8 + across, whole(places)[:, None] * 8 + across
+        pictures = self.pictures.store[whole(self.pictures.count)[:, None, None], y[:, :, None], x[:, None, :]]
         pictures = torch.cat([pictures[: n // 2], pictures[n // 2 :].flip(2)])
         return (pictures.permute(0, 3, 1, 2).float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
 
@@ -69,7 +67,7 @@ def psnr(vae, pictures: np.ndarray) -> float:
 
 
 def train(args, config: dict, preset: dict) -> None:
-    p, path, team = preset["vae"], args.runs / "vae.pt", Team()
+    p, path = preset["vae"], args.runs / "vae.pt"
     torch.manual_seed(config["seed"])
     vae = make_vae(config, preset["size"]).to(device())
     state = load_state(path)
@@ -90,60 +88,62 @@ def train(args, config: dict, preset: dict) -> None:
         colours.load_state_dict(state["colours"])
     if not args.decoder:
         trained += list(colours.parameters())
-    optimiser = torch.optim.AdamW(trained, lr=args.rate or p["lr"], betas=(0.9, 0.99), weight_decay=0.0)
-    key = "decoder_optimiser" if args.decoder else "optimiser"
-    if state and key in state and "colours" in state:
-        optimiser.load_state_dict(state[key])
+    optimiser = torch.optim.AdamW(trained, lr=args.rate or p["lr"], betas=(0.9, 0.99), weight_decay=0.0, fused=True)
     average = {k: v.clone() for k, v in vae.state_dict().items()}
     if state:
-        average.update(state["ema"])
-    source = Crops(args.data, [config["seed"], step, team.rank])
-    torch.manual_seed(config["seed"] + step + team.rank)
-    clock, log, seen = Clock(args.minutes), Log(args.runs, "vae"), 0.0
+        average.update({k: v.to(device()) for k, v in state["ema"].items()})
+    pictures = Pictures(args.data, ["base", "extra"], p["pictures"])
+    pictures.refresh()
+    source = Crops(pictures, p["crop"], config["seed"] + step)
+    torch.manual_seed(config["seed"] + step)
+    if args.compile:
+        vae.encoder.compile(), vae.decoder.compile()
+    log, start = Log(args.runs, "vae"), step
     held = np.load(shards(args.data, "held")[0], mmap_mode="r")[:50]
-    start = step
+    weights, averaged = list(vae.state_dict().values()), list(average.values())
+    clock, looked, seen = Clock(args.minutes), 0.0, 0.0
 
     def save() -> None:
-        save_state(path, vae=vae.state_dict(), ema=average, colours=colours.state_dict(), step=step, **{key: optimiser.state_dict()})
+        save_state(path, vae=vae.state_dict(), ema=average, colours=colours.state_dict(), step=step)
 
-    stop = False
-    while step < p["steps"] + (start if args.decoder else 0) and not stop:
-        done = clock.spent() / clock.limit if args.minutes < 1e6 else step / p["steps"]
-        rate = (args.rate or p["lr"]) * min(1, (step - start + 1) / 100) * (0.5 + 0.5 * math.cos(math.pi * min(1, done))) + 1e-6
+    def look() -> None:
+        copy = make_vae(config, preset["size"]).to(device())
+        copy.load_state_dict(average)
+        log.write(step=step, psnr=psnr(copy.eval(), held), pictures=pictures.count, seconds=clock.spent())
+
+    while step - start < args.steps and not clock.over():
+        rate = (args.rate or p["lr"]) * min(1, (step - start + 1) / 100) * (0.5 + 0.5 * math.cos(math.pi * clock.done())) + 1e-6
         for group in optimiser.param_groups:
             group["lr"] = rate
-        x = source.batch(p["batch"] // team.size, p["crop"])
+        x = source.batch(p["batch"])
         with autocast():
             q = vae.encode(x).latent_dist
-            y = vae.decode(q.mean if args.decoder else q.sample()).sample
+            # a little noise, as a denoised latent has
+            y = vae.decode(q.mean + 0.03 * torch.randn_like(q.mean) if args.decoder else q.sample()).sample
         y = y.float()
         (ex, ey), (dx, dy) = edges(x), edges(y)
-        loss = F.l1_loss(y, x) + 2 * F.mse_loss(y, x) + 0.5 * (F.l1_loss(dx, ex) + F.l1_loss(dy, ey))
+        loss = F.l1_loss(y, x) + 4 * F.mse_loss(y, x) + 0.5 * (F.l1_loss(dx, ex) + F.l1_loss(dy, ey))
         # Colours of flat areas: small beside the edges in the sums above, and the first thing an eye sees.
         flat = F.avg_pool2d(x, pool)
         loss = loss + F.l1_loss(F.avg_pool2d(y, pool), flat)
         if not args.decoder:
-            loss = loss + KL_WEIGHT * q.kl().mean() + 4 * F.mse_loss(colours(q.mean.float()), flat)
+            loss = loss + KL_WEIGHT * q.kl().mean() + F.mse_loss(colours(q.mean.float()), flat)
         optimiser.zero_grad()
         loss.backward()
-        stop = team.share(trained, clock.over())
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
         optimiser.step()
         step += 1
-        seen = 0.98 * seen + 0.02 * loss.item() if seen else loss.item()
-        decay = min(0.995, (step - start + 1) / (step - start + 20))
+        decay = min(0.998, (step - start + 1) / (step - start + 20))
         with torch.no_grad():
-            for k, v in vae.state_dict().items():
-                average[k].lerp_(v, 1 - decay)
-        if step % 50 == 0 and team.first:
+            torch._foreach_lerp_(averaged, weights, 1 - decay)
+        if step % 50 == 0:
+            seen = 0.7 * seen + 0.3 * loss.item() if seen else loss.item()
             log.write(step=step, loss=seen, lr=rate, seconds=clock.spent())
-        if step % 400 == 0 and team.first:
-            save()
-            copy = make_vae(config, preset["size"]).to(device())
-            copy.load_state_dict(average)
-            log.write(step=step, psnr=psnr(copy.eval(), held), seconds=clock.spent())
-    if team.first:
-        save()
+            pictures.refresh()
+        if clock.spent() - looked > 45:
+            looked = clock.spent()
+            save(), look()
+    save(), look()
 
 
 def load_average(args, config: dict, preset: dict):
@@ -189,20 +189,18 @@ def measure(args, config: dict, preset: dict) -> None:
 
 
 def encode(args, config: dict, preset: dict) -> None:
-    """Write `<shard>.latent.npy`, float16 [n, 4, h, w] (the mean; what is drawn twice a run is enough variety)."""
+    """Write `<shard>.latent.npy`, float16 [n, 4, h, w]: the mean."""
     vae, clock = load_average(args, config, preset), Clock(args.minutes)
-    for k, f in enumerate(shards(args.data, "base") + shards(args.data, "extra")):
+    for f in shards(args.data, "base")[: args.most] + shards(args.data, "extra")[: args.most]:
         target = f.with_suffix(".latent.npy")
-        if target.exists() or k % args.of != args.part:
+        if target.exists():
             continue
-        pictures, out = np.load(f, mmap_mode="r"), []
+        pictures, out = np.load(f), []
         with torch.no_grad(), autocast():
-            for k in range(0, len(pictures), 50):
-                out.append(vae.encode(to_tensor(pictures[k : k + 50])).latent_dist.mean.float().cpu().numpy().astype(np.float16))
+            for k in range(0, len(pictures), 200):
+                out.append(vae.encode(to_tensor(pictures[k : k + 200])).latent_dist.mean.half().cpu().numpy())
         np.save(target, np.concatenate(out))
-        print(target.name, flush=True)
-        if clock.over():
-            break
+    print(f"encoded in {clock.spent():.0f} s")
 
 
 def main() -> None:
@@ -210,8 +208,9 @@ def main() -> None:
     parser.add_argument("what", choices=["train", "settle", "measure", "encode"])
     parser.add_argument("--decoder", action="store_true")
     parser.add_argument("--rate", type=float)
-    parser.add_argument("--part", type=int, default=0, help="encode every --of-th shard from this one on, beside another process")
-    parser.add_argument("--of", type=int, default=1)
+    parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--steps", type=float, default=math.inf)
+    parser.add_argument("--most", type=int, help="encode no more shards of a split than this")
     args = parser.parse_args()
     config = load_config(args.preset)
     {"train": train, "settle": settle, "measure": measure, "encode": encode}[args.what](args, config, config["presets"][args.preset])

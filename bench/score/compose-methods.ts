@@ -1,0 +1,31 @@
+import type { RenderRequestInput } from '../../contract/request.ts';
+
+/** A way to compose adapters, as the score's table has it. */
+export interface ComposeMethod {
+  name: string;
+  /** Omitted: without adapters. */
+  composition?: NonNullable<RenderRequestInput['composition']>;
+  /** Each character is given its part of the picture, and its adapter acts there alone. */
+  boxes?: boolean;
+}
+
+/** Another method is another entry. */
+export const composeMethods: readonly ComposeMethod[] = [
+  { name: 'base' },
+  { name: 'sum', composition: { method: 'sum' } },
+  { name: 'switch', composition: { method: 'switch', switchEvery: 2 } },
+  { name: 'composite', composition: { method: 'composite' } },
+  { name: 'sum in boxes', composition: { method: 'sum' }, boxes: true },
+  { name: 'regional rows', composition: { method: 'regional', regionalBy: 'rows' }, boxes: true },
+  {
+    name: 'regional rows, isolated',
+    composition: { method: 'regional', regionalBy: 'rows', isolation: 1 },
+    boxes: true,
+  },
+  { name: 'regional bias', composition: { method: 'regional', regionalBy: 'bias' }, boxes: true },
+  {
+    name: 'regional bias, isolated',
+    composition: { method: 'regional', regionalBy: 'bias', isolation: 1 },
+    boxes: true,
+  },
+];

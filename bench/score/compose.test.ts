@@ -1,0 +1,93 @@
+import { describe, expect, it } from 'vitest';
+import { parseRequest } from '../../contract/parse.ts';
+import { composedMarks } from './compose-marks.ts';
+import { composeRows } from './compose-rows.ts';
+import { sceneKinds } from './compose-scenes.ts';
+import type { Answer } from './judge-answer.ts';
+
+const answer = (things: Answer['things'], unmixed: string[], style = 'neon'): Answer => ({
+  things,
+  unmixed,
+  colours: {},
+  ground: 'sea',
+  style,
+});
+
+describe('composedMarks', () => {
+  const scene = {
+    characters: [
+      { kind: 'robot', look: 0 },
+      { kind: 'fox', look: 1 },
+    ],
+    ground: 'sea',
+    style: 'neon',
+    styleAdapter: true,
+  };
+  const robot = answer({ robot: 'one' }, ['robot']);
+  const fox = answer({ fox: 'one' }, ['fox']);
+  const both = answer({ robot: 'one', fox: 'one' }, ['robot', 'fox']);
+
+  it('is right where both are there, each once, neither mixed, in the style asked', () => {
+    expect(composedMarks(scene, [both, robot, fox])).toEqual({
+      present: true,
+      once: true,
+      unmixed: true,
+      right: true,
+      placed: true,
+      ground: true,
+      style: true,
+    });
+  });
+
+  it.each([
+    ['one is missing', answer({ robot: 'one' }, ['robot']), { present: false, once: false }],
+    ['one is there twice', answer({ robot: 'more', fox: 'one' }, ['robot', 'fox']), { present: true, once: false }],
+    ['one is mixed', answer({ robot: 'one', fox: 'one' }, ['robot']), { once: true, unmixed: false }],
+    ['the style is another', answer({ robot: 'one', fox: 'one' }, ['robot', 'fox'], 'mosaic'), { unmixed: true }],
+  ])('is not where %s', (_, whole, expected) => {
+    expect(composedMarks(scene, [whole, robot, fox])).toMatchObject({ right: false, ...expected });
+  });
+
+  it('wants each in its part and no other there', () => {
+    expect(composedMarks(scene, [both, fox, robot])).toMatchObject({ right: true, placed: false });
+    expect(composedMarks(scene, [both, robot, both])).toMatchObject({ placed: false });
+  });
+});
+
+describe('composeRows', () => {
+  const rows = composeRows({ folder: '/demo', side: 256 }, 100);
+  const requests = (name: string) => rows.find((row) => row.name === name)?.trials.map(({ request }) => request) ?? [];
+
+  it('asks every method for the same pictures, each once', () => {
+    const seeds = (name: string) => requests(name).map(({ prompt, seed }) => [prompt, seed]);
+    const base = seeds('two characters: base');
+    expect(new Set(base.map(String)).size).toBe(100);
+    for (const { name } of rows.filter((row) => row.name.startsWith('two characters'))) {
+      expect(seeds(name)).toEqual(base);
+    }
+  });
+
+  it('asks for what a request may hold', () => {
+    for (const { trials } of rows) for (const { request } of trials) expect(() => parseRequest(request)).not.toThrow();
+  });
+
+  it('gives each character its adapter, and where the method has boxes its part', () => {
+    expect(requests('two characters: base')[0]?.adapters).toBeUndefined();
+    const [first] = requests('three adapters: regional rows');
+    expect(first?.adapters?.map(({ path, region }) => [path.split('/').at(-1), region])).toEqual([
+      ['robot.safetensors', 'robot'],
+      ['fox.safetensors', 'fox'],
+      ['neon.safetensors', undefined],
+    ]);
+    const [left, right] = first?.regions ?? [];
+    expect((left?.box?.[0] ?? 0) + (left?.box?.[2] ?? 0)).toBeLessThanOrEqual(right?.box?.[0] ?? 0);
+  });
+
+  it('says in the prompt which side each is on', () => {
+    for (let index = 0; index < 8; index++) {
+      const { prompt, characters } = sceneKinds[0]?.scene(index) ?? { prompt: '', characters: [] };
+      const [first, second] = characters.map(({ noun }) => prompt.indexOf(noun)) as [number, number];
+      expect(first < second).toBe(prompt.includes('to the left of'));
+    }
+  });
+});

@@ -1,0 +1,64 @@
+"""Read the cache of drawings onto the device, while it may still be growing."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from common import device, shards
+from draw import SHARD, scene_from_json
+from picture.scene import Scene
+
+
+def ready(data: Path, splits: list[str]) -> list[Path]:
+    return [f for split in splits for f in shards(data, split)]
+
+
+def wait_for(data: Path, split: str, count: int, seconds: float = 600) -> None:
+    """Until so many shards of `split` are drawn. Raises TimeoutError."""
+    end = time.time() + seconds
+    while len(shards(data, split)) < count:
+        if time.time() > end:
+            raise TimeoutError(f"{len(shards(data, split))} of {count} shards of {split} after {seconds:.0f} s")
+        time.sleep(0.5)
+
+
+def scenes_of(shard: Path) -> list[Scene]:
+    return [scene_from_json(d) for d in json.loads(shard.with_suffix(".json").read_text())]
+
+
+class Pictures:
+    """Drawings of some splits, uint8 [n, size, size, 3] on the device; `refresh` adds shards that were drawn since, up to `most`.
+
+    A `size` below the cache's reduces by area.
+    """
+
+    def __init__(self, data: Path, splits: list[str], most: int, size: int | None = None):
+        self.data, self.splits, self.most, self.size = data, splits, most, size
+        self.files: list[Path] = []
+        self.store: torch.Tensor | None = None
+        self.count = 0
+
+    def refresh(self) -> None:
+        for f in ready(self.data, self.splits):
+            if f in self.files or self.count + SHARD > self.most:
+                continue
+            some = torch.from_numpy(np.load(f)).to(device())
+            if self.size and some.shape[1] != self.size:
+                some = torch.cat([reduce(part, self.size) for part in some.split(100)])
+            if self.store is None:
+                self.store = torch.empty(self.most, *some.shape[1:], dtype=torch.uint8, device=device())
+            self.store[self.count : self.count + len(some)] = some
+            self.count += len(some)
+            self.files.append(f)
+
+
+def reduce(pictures: torch.Tensor, size: int) -> torch.Tensor:
+    """uint8 [n, h, w, 3] -> uint8 [n, size, size, 3], by area."""
+    x = F.adaptive_avg_pool2d(pictures.permute(0, 3, 1, 2).float(), size)
+    return x.round().byte().permute(0, 2, 3, 1)
