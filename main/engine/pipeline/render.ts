@@ -93,6 +93,13 @@ export async function renderPictures(
     ...(hooks.signal ? { signal: hooks.signal } : {}),
   });
   const init = request.style ? null : await loadInitPicture(request, factor, warn, hooks.signal);
+  if (request.style && model.unet.config.inChannels !== shape[0]) {
+    throw new ImpastoError(
+      'UNKNOWN_ARCHITECTURE',
+      `A style is drawn by a text-to-image model, and this one is an inpaint model: its UNet takes ${model.unet.config.inChannels} channels, not ${shape[0]}.`,
+      'Choose the base version of this model.',
+    );
+  }
   const style =
     request.style && composition.placed
       ? await loadStyle(request, request.style, composition.placed, factor, warn, hooks.signal)
@@ -168,7 +175,16 @@ async function renderOne(
   const method = inversion
     ? { predict: styledBy(request, context, inversion) }
     : drawingMethod(request, { model, composition, shape, scheduler });
-  const begun = init ? start : await method.begin?.(start, () => scaledBy(drawNoise(), scheduler.initNoiseSigma));
+  const fromNoise = !init && !inpaint;
+  if (method.begin && !fromNoise) {
+    context.warn({
+      code: 'NOISE_NOT_CHOSEN',
+      message: 'The start is not chosen among noises (--screen-seeds, --reinit): this picture starts from another one.',
+    });
+  }
+  const begun = fromNoise
+    ? await method.begin?.(start, () => scaledBy(drawNoise(), scheduler.initNoiseSigma))
+    : undefined;
   const calls = scheduler.timesteps.length;
   const replay = replayable(index === 0 ? hooks.resume : undefined, calls, size, context.warn);
   const recorder =
