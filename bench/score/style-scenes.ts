@@ -13,7 +13,7 @@ export interface StyledPart {
   style: string;
   /** The mask. */
   box: Box;
-  /** The square in it that the judge looks at. */
+  /** The square that the judge looks at. */
   look: Box;
 }
 
@@ -38,8 +38,9 @@ export const adapterStyles = ['neon', 'mosaic', 'crosshatch'] as const;
 
 /** On the cells of a latent of 32 a side, as all of these are. */
 const middle = { box: [0.125, 0.125, 0.75, 0.75], look: [0.125, 0.125, 0.75, 0.75] } as const;
-const left = { box: [0, 0.125, 0.5, 0.75], look: [0, 0.25, 0.5, 0.5] } as const;
-const right = { box: [0.5, 0.125, 0.5, 0.75], look: [0.5, 0.25, 0.5, 0.5] } as const;
+/** The judge looks a little over the edge: it knows whole things. */
+const left = { box: [0, 0.125, 0.5, 0.75], look: [0, 0.28, 0.56, 0.56] } as const;
+const right = { box: [0.5, 0.125, 0.5, 0.75], look: [0.44, 0.28, 0.56, 0.56] } as const;
 
 /**
  * Drawings with one thing, whose middle is drawn in one style, and with two beside each other, each half in a style of its own.

@@ -31,7 +31,7 @@ import { guidanceWarnings } from './guidance-warnings.ts';
 import { type InitPicture, loadInitPicture, type SizedRequest } from './init-picture.ts';
 import type { Predictor } from './predictor.ts';
 import type { LatentPreviews } from './previews.ts';
-import { invert, latentAt, loadStyle, type StyleSetup, stylePredictor } from './style-transfer.ts';
+import { invert, latentAt, loadStyle, pinned, type StyleSetup, stylePredictor } from './style-transfer.ts';
 import type { NamedEmbedding } from './text-conditioning.ts';
 import { replayable, TrajectoryRecorder } from './trajectory.ts';
 
@@ -169,7 +169,10 @@ async function renderOne(
   }
   const inversion = context.style && (await invertedContent(request, context.style, options, context, index));
   const { start, inpaint } = inversion
-    ? { start: latentAt(inversion, scheduler.timesteps[0] as number), inpaint: null }
+    ? {
+        start: latentAt(inversion, scheduler.timesteps[0] as number),
+        inpaint: request.style?.pin ? pinned(context.style?.masks ?? [], inversion, scheduler) : null,
+      }
     : await prepare(request, scheduler, noise, context, index);
   await clock.start('sample', index, scheduler.timesteps.length);
   const method = inversion
