@@ -32,7 +32,8 @@ export interface NetworkSource<C> {
   /** Estimated bytes of its weights in a session. */
   bytes: number;
   author: (config: C, weights: WeightMap) => Graph;
-  mend: GraphMend | null;
+  /** In this order, after every pass. */
+  mends: readonly GraphMend[];
 }
 
 /**
@@ -42,7 +43,7 @@ export interface NetworkSource<C> {
 export async function networkSessions<C>(
   cache: SessionCache,
   key: Omit<SessionKey, 'model'>,
-  { part, files, bytes, author, mend }: NetworkSource<C>,
+  { part, files, bytes, author, mends }: NetworkSource<C>,
 ): Promise<NetworkSessions> {
   const model = await modelIdentity(files);
   const graph = async (): Promise<Graph> =>
@@ -51,10 +52,10 @@ export async function networkSessions<C>(
   const make = (passes: readonly GraphPass[], variant: string): SessionUse => {
     const source = async (): Promise<ModelSource> => {
       const asItIs = part.source === 'onnx' && passes.length === 0 ? { path: part.path } : null;
-      if (asItIs && !mend) return asItIs;
+      if (asItIs && mends.length === 0) return asItIs;
       const changed = await graph();
       for (const pass of passes) pass.apply(changed);
-      const mended = mend?.(changed) ?? false;
+      const mended = mends.map((mend) => mend(changed)).includes(true);
       return asItIs && !mended ? asItIs : serialise(changed);
     };
     return (working, work) => cache.use({ ...key, model, variant }, { source, bytes: bytes + working }, work);
