@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { DistillationPreset } from '../../../contract/adapter.ts';
 import type { EngineWarning } from '../../../contract/engine.ts';
+import { ImpastoError } from '../../../contract/errors.ts';
 import type { AdapterRef } from '../../../contract/request.ts';
 import type { Adapter, AdapterLayer } from '../../../models/adapters/adapter.ts';
 import { type OpenAdapterOptions, openAdapter } from '../../../models/adapters/open-adapter.ts';
@@ -151,10 +152,19 @@ export class ModelAdapters {
     );
     for (const [id, adapter] of opened) {
       const lost = unplaced.flatMap((paths) => paths.get(id) ?? []);
+      if (lost.length > 0 && lost.length === layersOf(adapter).flat().length) throw unplaceable(adapter, lost);
       this.#facts.set(id, factsOf(adapter, stacks.text.length, lost));
       this.opened += 1;
     }
   }
+}
+
+function unplaceable({ name }: Adapter, lost: readonly string[]): ImpastoError {
+  return new ImpastoError(
+    'UNKNOWN_ARCHITECTURE',
+    `None of the ${lost.length} layers of ${name} finds its module (e.g. ${lost[0]}): the ONNX model's graph does not name its modules and is not built as diffusers builds them.`,
+    'Use the original checkpoint, or export it again without fusing operators (Optimum, without -O2 or higher).',
+  );
 }
 
 const layersOf = ({ unet, textEncoder, textEncoder2 }: Adapter) => [unet, textEncoder, textEncoder2];
@@ -165,7 +175,7 @@ function factsOf(adapter: Adapter, encoders: number, lost: readonly string[]): F
   if (lost.length > 0) {
     warnings.push({
       code: 'ADAPTER_UNPLACED',
-      message: `${lost.length} layers do not act, since this model's graph does not name their modules (e.g. ${lost[0]}).`,
+      message: `${lost.length} layers do not act, since their modules are not found in this model's graph (e.g. ${lost[0]}).`,
     });
   }
   const { applied, of } = adapter.matched;
