@@ -233,6 +233,20 @@ describe('bad input', () => {
   });
 });
 
+it('counts a session with the working memory of its largest picture', async () => {
+  await engine.releaseSessions();
+  const live = () => new Map(engine.memory().live.map(({ name, bytes }) => [name, bytes]));
+  await engine.render(base);
+  const before = live();
+  await engine.render({ ...base, width: 192, height: 192 });
+  const after = live();
+  for (const part of ['unet', 'vae-decoder'] as const) {
+    expect(after.get(part), part).toBeGreaterThan(before.get(part) ?? Number.POSITIVE_INFINITY);
+  }
+  await engine.render(base);
+  expect(live()).toEqual(after);
+});
+
 describe('cancelling', () => {
   it('stops at every step, and the next job runs', async () => {
     const events: ProgressEvent[] = [];

@@ -23,15 +23,7 @@ import { resolveSize, type SizedRequest } from './pipeline/init-picture.ts';
 import { LatentPreviews } from './pipeline/previews.ts';
 import { type PictureHooks, renderPictures, type Spent, vaeTile } from './pipeline/render.ts';
 import { assertFits, estimateJob, type JobSize, memoryBudget } from './runtime/memory.ts';
-import {
-  chooseProvider,
-  deviceReport,
-  nextProvider,
-  type ProviderReport,
-  probeProvider,
-  probeProviders,
-  providerWarning,
-} from './runtime/providers.ts';
+import { chooseProvider, deviceReport, nextProvider, ProviderProbes, providerWarning } from './runtime/providers.ts';
 import { modelIdentity, SessionCache } from './runtime/session-cache.ts';
 import { systemMemory } from './runtime/system-memory.ts';
 import { checkTextualInversion, readTextualInversion } from './text/textual-inversion.ts';
@@ -66,7 +58,7 @@ export class Engine {
   readonly #adapters = new WeakMap<LoadedModel, ModelAdapters>();
   readonly #previews = new LatentPreviews();
   readonly #inversions: InversionStore;
-  #reports: Promise<ProviderReport[]> | null = null;
+  readonly #probes = new ProviderProbes();
   /** Where the job under way wants to be warned. */
   #warn: (warning: EngineWarning) => void = () => {};
 
@@ -106,7 +98,7 @@ export class Engine {
       const asked = this.#options.provider ?? request.provider;
       if (error.code !== 'PROVIDER_UNAVAILABLE' || (asked !== 'auto' && asked !== undefined)) throw error;
       // The provider passed its self-test and failed on the model: the next one takes over, and it is said.
-      const next = nextProvider(await this.#providerReports(), choice.provider);
+      const next = nextProvider(await this.#probes.all(), choice.provider);
       if (next === choice.provider) throw error;
       warn(providerWarning(choice.provider, error, next));
       return this.#renderOn(await this.#choose(next), request, warnings, warn, hooks);
@@ -198,7 +190,7 @@ export class Engine {
   }
 
   async devices(): Promise<DeviceReport> {
-    const reports = await this.#providerReports();
+    const reports = await this.#probes.all();
     return deviceReport(reports, chooseProvider(reports, this.#options.provider ?? 'auto').choice);
   }
 
@@ -236,15 +228,13 @@ export class Engine {
       height: request.height,
       // A style's rows look at each other, so that they are one call on any device.
       rows: request.style ? 3 : placement.batchRows && request.guidance.scale > 1 ? 2 : 1,
-      fusedAttention: placement.author.attention === 'fused',
+      ...unet.memory,
       vaeFactor: vae.factor,
       compositionBytes: compositionBytes(request, unet.config, {
         height: request.height / vae.factor,
         width: request.width / vae.factor,
       }),
-      unetChannels: unet.config.blockOutChannels[0] as number,
-      heads: unet.config.attentionHeads[0] as number,
-      vaeChannels: vae.config.blockOutChannels[Math.min(1, vae.config.blockOutChannels.length - 1)] as number,
+      vaeChannels: vae.fullSizeChannels,
     };
     const tile = vaeTile.tile * vae.factor;
     const { budget } = this.#cache;
@@ -268,30 +258,25 @@ export class Engine {
 
   async #choose(requested: ProviderName | 'auto'): Promise<ProviderChoice> {
     const asked = this.#options.provider && this.#options.provider !== 'auto' ? this.#options.provider : requested;
-    // The CPU needs no probe, and probing takes a second.
-    const reports = asked === 'cpu' ? [await probeProvider('cpu')] : await this.#providerReports();
-    return chooseProvider(reports, asked).choice;
+    if (asked !== 'auto') {
+      // The others need no probe, which takes a second each, unless the next best is to be named.
+      const report = await this.#probes.of(asked);
+      if (report.available) return chooseProvider([report], asked).choice;
+    }
+    return chooseProvider(await this.#probes.all(), asked).choice;
   }
 
   async #placement(provider: ProviderName): Promise<Placement> {
-    const report =
-      provider === 'cpu'
-        ? await probeProvider('cpu')
-        : (await this.#providerReports()).find((candidate) => candidate.provider === provider);
+    const { findings } = await this.#probes.of(provider);
     return {
       provider,
       author: {
-        attention: report?.findings?.fusedAttention ? 'fused' : 'plain',
+        attention: findings?.fusedAttention ? 'fused' : 'plain',
         compute: 'float',
-        noHalf: report?.findings?.float16 === false,
+        noHalf: findings?.float16 === false,
       },
       mend: provider === 'webgpu' ? padConvChannels : null,
       batchRows: provider !== 'cpu',
     };
-  }
-
-  #providerReports(): Promise<ProviderReport[]> {
-    this.#reports ??= probeProviders();
-    return this.#reports;
   }
 }

@@ -37,6 +37,7 @@ export function RegionCard({ region }: { region: RegionLayer }) {
         placeholder="What is drawn here? Empty: the main prompt."
         value={prompt}
         short
+        earlierIn={({ regions }) => regions.map((one) => one.prompt)}
         onChange={(next) => changeRegion(id, { prompt: next })}
       />
       <PromptField
@@ -45,6 +46,7 @@ export function RegionCard({ region }: { region: RegionLayer }) {
         placeholder="As the main one"
         value={negativePrompt ?? ''}
         short
+        earlierIn={({ regions }) => regions.flatMap((one) => one.negativePrompt ?? [])}
         onChange={(next) => changeRegion(id, { negativePrompt: next === '' ? null : next })}
       />
       <RegionAdapters region={name} />

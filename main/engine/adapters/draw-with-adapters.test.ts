@@ -337,7 +337,10 @@ describe('rows that share a call', () => {
     const active = await opened.load(request.adapters, () => {});
     const latent = createNoiseGenerator('cpu', 3).randn(4 * 4 * 6);
     const predictions: Float32Array[][] = [];
-    for (const unet of [model.unet, new UNetNetwork(model.unet.config, model.unet.sessions, true)]) {
+    for (const unet of [
+      model.unet,
+      new UNetNetwork(model.unet.config, model.unet.sessions, { batchRows: true, fusedAttention: true }),
+    ]) {
       const context = { model: { ...model, unet }, adapters: opened, embeddings: [], warn: () => {} };
       const composition = await composePicture({ ...request, width: 48, height: 32 }, [4, 4, 6], active, true, context);
       const rows = composition.at(1).flatMap(({ negative, positive }) => (negative ? [negative, positive] : []));

@@ -55,12 +55,13 @@ export async function loadModel(
 ): Promise<LoadedModel> {
   const open = sessionsOf(cache, placement);
   const sessions = await open('unet', 'authorUNet', checkpoint.unet, authorUNet, unetTensors);
-  const unet = new UNetNetwork(
-    checkpoint.unet.config,
-    sessions,
-    placement.batchRows,
-    checkpoint.unet.source === 'onnx' ? [wholeTimesteps] : [],
-  );
+  const imported = checkpoint.unet.source === 'onnx';
+  const unet = new UNetNetwork(checkpoint.unet.config, sessions, {
+    batchRows: placement.batchRows,
+    // Exported graphs write their logits out.
+    fusedAttention: !imported && placement.author.attention === 'fused',
+    fractional: imported ? [wholeTimesteps] : [],
+  });
   const decoder = requirePart(vae.decoder);
   const network = new VaeNetwork(
     decoder.config,
@@ -112,7 +113,7 @@ function sessionsOf(cache: SessionCache, placement: Placement): OpenSessions {
         files: partFiles(part),
         bytes: partBytes(part),
         author: (config, weights) => author(config, weights, options),
-        tensors: tensors ?? null,
+        tensors,
         mend,
       },
     );

@@ -36,7 +36,7 @@ export interface NetworkSource<C> {
   bytes: number;
   author: (config: C, weights: WeightMap) => Graph;
   /** Its tensors by their sizes, by which the modules of an exported graph are found where it does not name them. */
-  tensors: ((config: C) => TensorShapes) | null;
+  tensors?: ((config: C) => TensorShapes) | undefined;
   mend: GraphMend | null;
 }
 
@@ -67,7 +67,7 @@ export async function networkSessions<C>(
       const mended = mend?.(changed) ?? false;
       return asItIs && !mended ? asItIs : serialise(changed);
     };
-    return (work) => cache.use({ ...key, model, variant }, { source, bytes }, work);
+    return (working, work) => cache.use({ ...key, model, variant }, { source, bytes: bytes + working }, work);
   };
   return {
     graph,

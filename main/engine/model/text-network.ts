@@ -2,6 +2,7 @@ import type { EngineWarning } from '../../../contract/engine.ts';
 import { ImpastoError } from '../../../contract/errors.ts';
 import type { TextEncoderConfig } from '../../../models/checkpoint/component-config.ts';
 import { type TextVariant, textPass } from '../adapters/graph-variants.ts';
+import { textActivations } from '../runtime/memory.ts';
 import { float32Data, type Tensor } from '../runtime/tensor.ts';
 import type { Chunk } from '../text/chunks.ts';
 import type { ClipTokenizer } from '../text/clip-tokenizer.ts';
@@ -89,7 +90,7 @@ export class TextNetwork {
     if (overrides) Object.assign(feeds, overrideFeeds(chunk, vectors, length, config.hiddenSize));
     if (adapted) Object.assign(feeds, adapted.inputs);
     const use = this.sessions[overrides ? 'overridden' : 'plain'].use(adapted ? [textPass(adapted.variant).pass] : []);
-    const outputs = await use((session) => {
+    const outputs = await use(textActivations, (session) => {
       // Authored graphs are told where the end-of-text token stands; exported ones find it themselves.
       const told = session.inputs.some((input) => input.name === 'pooled_position');
       const place = { data: BigInt64Array.of(BigInt(this.pooledPosition(ids))), shape: [1] };
