@@ -8,6 +8,7 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Job, QueueState } from '../../contract/queue.ts';
 import { findNode } from '../engine/process/node-runtime.ts';
+import { Library } from '../library/library.ts';
 import { axisOf } from './queue-add.ts';
 
 const program = fileURLToPath(new URL('./impasto.ts', import.meta.url));
@@ -110,6 +111,11 @@ describe('impasto queue', () => {
     ]);
     const sheet = readdirSync(out).find((name) => name.startsWith('grid-'));
     expect(readdirSync(out)).toHaveLength(5);
+    // The library knows of what was drawn, also outside of its folders.
+    const library = new Library({ home: join(home, 'data') });
+    const listed = library.pictures.list().pictures.filter(({ path }) => path.startsWith(out));
+    library.close();
+    expect(listed.map(({ name }) => name).sort()).toEqual(readdirSync(out).sort());
     const { width, height } = await sharp(join(out, sheet ?? '')).metadata();
     expect(width).toBeGreaterThan(128);
     expect(height).toBeGreaterThan(128);

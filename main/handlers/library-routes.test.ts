@@ -17,7 +17,7 @@ beforeAll(async () => {
   await hub.start();
   test = await startTestBackend({
     library: {
-      hub: { host: hub.host, pauses: [1, 1], patience: 400 },
+      hub: { host: hub.host, pauses: [1, 1], patience: 3000 },
       // A bin of its own that can be asked back, as the desktop's.
       bin: async (path) => {
         const binned = join(home, 'bin', String(readdirSync(join(home, 'bin')).length));

@@ -3,6 +3,7 @@ import { ImpastoError } from '../../../contract/errors.ts';
 import type { ProviderName } from '../../../contract/request.ts';
 import type { Checkpoint, Part, TextEncoderPart } from '../../../models/checkpoint/checkpoint.ts';
 import type { TextEncoderConfig, VaeConfig } from '../../../models/checkpoint/component-config.ts';
+import { type TensorShapes, textEncoderTensors, unetTensors } from '../../../models/checkpoint/module-names.ts';
 import type { AuthorOptions } from '../../../models/networks/author-options.ts';
 import { authorClipText } from '../../../models/networks/clip-text.ts';
 import { authorUNet } from '../../../models/networks/unet.ts';
@@ -56,7 +57,7 @@ export async function loadModel(
   vae: Checkpoint['vae'] = checkpoint.vae,
 ): Promise<LoadedModel> {
   const open = sessionsOf(cache, placement);
-  const sessions = await open('unet', 'authorUNet', checkpoint.unet, authorUNet);
+  const sessions = await open('unet', 'authorUNet', checkpoint.unet, authorUNet, unetTensors);
   const imported = checkpoint.unet.source === 'onnx';
   const unet = new UNetNetwork(checkpoint.unet.config, sessions, {
     batchRows: placement.batchRows,
@@ -101,11 +102,12 @@ type OpenSessions = <C>(
   form: string,
   part: Part<C>,
   author: Author<C>,
+  tensors?: (config: C) => TensorShapes,
 ) => Promise<NetworkSessions>;
 
 function sessionsOf(cache: SessionCache, placement: Placement): OpenSessions {
   const { provider, author: options } = placement;
-  return (component, form, part, author) => {
+  return (component, form, part, author, tensors) => {
     // A VAE overflows in half precision (SDXL's), and one decoding costs little beside the steps.
     const half = placement.half && !component.startsWith('vae');
     const mends = [...(half ? [halveProducts] : []), ...(placement.mend ? [placement.mend] : [])];
@@ -117,6 +119,7 @@ function sessionsOf(cache: SessionCache, placement: Placement): OpenSessions {
         files: partFiles(part),
         bytes: partBytes(part, half),
         author: (config, weights) => author(config, weights, options),
+        tensors,
         mends,
       },
     );
@@ -141,8 +144,8 @@ async function textNetwork(
     tokenizer.folder ? ClipTokenizer.fromFolder(tokenizer.folder) : ClipTokenizer.standard(tokenizer.padTokenId),
     tokenizer.padTokenId,
     {
-      plain: await open(component, form, part, author(false)),
-      overridden: await open(component, `${form} overrides`, part, author(true)),
+      plain: await open(component, form, part, author(false), textEncoderTensors),
+      overridden: await open(component, `${form} overrides`, part, author(true), textEncoderTensors),
     },
     part.source === 'onnx' && finalNorm ? importedFinalNorm(part.path, part.config) : null,
   );
