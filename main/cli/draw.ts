@@ -75,7 +75,36 @@ export async function requestOf(
 ): Promise<RenderRequest> {
   const warn = (warning: EngineWarning) => output.warning(warning);
   const like = typeof options.like === 'string' ? await requestFromPicture(options.like, warn) : null;
-  const base: RenderRequestInput = like ?? { seed: randomInt(2 ** 32 - 1) };
+  if (like) return requestWithFlags(like, prompt, options, output);
+  const flags = await overlaid({ seed: randomInt(2 ** 32 - 1) }, prompt, options, output);
+  const asked = parseRequest(flags);
+  const path = asked.model === 'demo' ? builtinModel().path : resolve(asked.model);
+  const preset = presetFor(await openCheckpoint(path), await distillationsOf(asked.adapters)).request;
+  return parseRequest({
+    ...preset,
+    ...flags,
+    scheduler: flags.scheduler?.name ? flags.scheduler : { ...preset.scheduler, ...flags.scheduler },
+    guidance: { ...preset.guidance, ...flags.guidance },
+  });
+}
+
+/** A request that there is already, with what the flags say instead. */
+export async function requestWithFlags(
+  base: RenderRequest,
+  prompt: string | undefined,
+  options: Record<string, unknown>,
+  output: Output,
+): Promise<RenderRequest> {
+  return parseRequest(await overlaid(base, prompt, options, output));
+}
+
+/** What the flags say, and of the rest what `base` does. */
+async function overlaid(
+  base: RenderRequestInput,
+  prompt: string | undefined,
+  options: Record<string, unknown>,
+  output: Output,
+): Promise<RenderRequestInput> {
   const fromFlags = requestFromFlags(options, base);
   const folders = Array.isArray(options.loraFolder) ? options.loraFolder.map(String) : [];
   // The built-in model's own adapters go by their names: --lora robot.
@@ -91,20 +120,10 @@ export async function requestOf(
     ...(prompted ? { composition: { ...fromFlags.composition, method: 'regional' as const } } : {}),
     ...(prompt === undefined ? {} : { prompt }),
   };
-  const { request: flags, warnings } = resolver
-    ? await resolvePromptTags(given, resolver)
-    : { request: given, warnings: [] };
-  for (const warning of warnings) warn(warning);
-  const asked = parseRequest(flags);
-  if (like) return asked;
-  const path = asked.model === 'demo' ? builtinModel().path : resolve(asked.model);
-  const preset = presetFor(await openCheckpoint(path), await distillationsOf(asked.adapters)).request;
-  return parseRequest({
-    ...preset,
-    ...flags,
-    scheduler: flags.scheduler?.name ? flags.scheduler : { ...preset.scheduler, ...flags.scheduler },
-    guidance: { ...preset.guidance, ...flags.guidance },
-  });
+  if (!resolver) return given;
+  const { request, warnings } = await resolvePromptTags(given, resolver);
+  for (const warning of warnings) output.warning(warning);
+  return request;
 }
 
 /** What the adapters that act are distilled to, by their files' headers. */
