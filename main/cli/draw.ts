@@ -112,18 +112,37 @@ async function overlaid(
   if (own !== null) folders.push(own);
   const resolver = folders.length > 0 ? loraFolders(folders) : null;
   const lists = await adaptersAndRegions(options, resolver);
-  // Regions with prompts are meant to be drawn from them.
-  const prompted = options.compose === undefined && lists.regions?.some((region) => region.prompt);
+  const method = options.compose === undefined ? impliedMethod({ ...fromFlags, ...lists }) : null;
   const given = {
-    ...fromFlags,
+    ...(like ? fromFlags : styleDefaults(fromFlags)),
     ...lists,
-    ...(prompted ? { composition: { ...fromFlags.composition, method: 'regional' as const } } : {}),
+    ...(method ? { composition: { ...fromFlags.composition, method } } : {}),
     ...(prompt === undefined ? {} : { prompt }),
   };
   if (!resolver) return given;
   const { request, warnings } = await resolvePromptTags(given, resolver);
   for (const warning of warnings) output.warning(warning);
   return request;
+}
+
+/** What regions and concepts are given for, where no method is named. */
+function impliedMethod({ style, concepts, regions }: RenderRequestInput): 'clora' | 'regional' | null {
+  if (style) return null;
+  if (concepts && concepts.length > 0) return 'clora';
+  // Regions with prompts are meant to be drawn from them.
+  return regions?.some((region) => region.prompt) ? 'regional' : null;
+}
+
+/** A style is drawn as it was published, where the flags say nothing else. */
+function styleDefaults(request: RenderRequestInput): RenderRequestInput {
+  if (!request.style) return request;
+  const { steps = 50, guidance, scheduler } = request;
+  return {
+    ...request,
+    steps,
+    guidance: { scale: 10.5, ...guidance },
+    scheduler: { name: 'ddim', ...scheduler },
+  };
 }
 
 /** What the adapters that act are distilled to, by their files' headers. */

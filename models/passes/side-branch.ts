@@ -256,10 +256,10 @@ class Edit {
     this.inputs.gates.set(place, known);
     const name = `lora_gate/${place}/${kind}`;
     known[kind] = name;
-    const rows = `gate_rows_${place}`;
+    const rows = `gate_rows_${place}?`;
     const dims = kind.endsWith('rows')
-      ? [rows, `gate_positions_${place}`, axis]
-      : [rows, axis, `gate_height_${place}`, `gate_width_${place}`];
+      ? [rows, `gate_positions_${place}?`, axis]
+      : [rows, axis, `gate_height_${place}?`, `gate_width_${place}?`];
     this.#input(name, dtype, dims);
     return name;
   }
