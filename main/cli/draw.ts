@@ -76,7 +76,7 @@ export async function requestOf(
   const warn = (warning: EngineWarning) => output.warning(warning);
   const like = typeof options.like === 'string' ? await requestFromPicture(options.like, warn) : null;
   if (like) return requestWithFlags(like, prompt, options, output);
-  const flags = await overlaid({ seed: randomInt(2 ** 32 - 1) }, prompt, options, output);
+  const flags = styleDefaults(await overlaid({ seed: randomInt(2 ** 32 - 1) }, prompt, options, output));
   const asked = parseRequest(flags);
   const path = asked.model === 'demo' ? builtinModel().path : resolve(asked.model);
   const preset = presetFor(await openCheckpoint(path), await distillationsOf(asked.adapters)).request;
@@ -112,9 +112,11 @@ async function overlaid(
   if (own !== null) folders.push(own);
   const resolver = folders.length > 0 ? loraFolders(folders) : null;
   const lists = await adaptersAndRegions(options, resolver);
-  const method = options.compose === undefined ? impliedMethod({ ...fromFlags, ...lists }) : null;
+  // What `base` has was drawn by the method that `base` names.
+  const added = { ...requestFromFlags(options), ...lists };
+  const method = options.compose === undefined && !fromFlags.style ? impliedMethod(added) : null;
   const given = {
-    ...(like ? fromFlags : styleDefaults(fromFlags)),
+    ...fromFlags,
     ...lists,
     ...(method ? { composition: { ...fromFlags.composition, method } } : {}),
     ...(prompt === undefined ? {} : { prompt }),
@@ -126,8 +128,7 @@ async function overlaid(
 }
 
 /** What regions and concepts are given for, where no method is named. */
-function impliedMethod({ style, concepts, regions }: RenderRequestInput): 'clora' | 'regional' | null {
-  if (style) return null;
+function impliedMethod({ concepts, regions }: RenderRequestInput): 'clora' | 'regional' | null {
   if (concepts && concepts.length > 0) return 'clora';
   // Regions with prompts are meant to be drawn from them.
   return regions?.some((region) => region.prompt) ? 'regional' : null;
