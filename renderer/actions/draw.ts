@@ -53,8 +53,8 @@ export function canvasHasSize(): boolean {
 
 const hasRegions = () => useLayers.getState().regions.length > 0;
 
-/** The size of the canvas as models can draw it; the form's where the canvas does not say. */
-function sizeOfCanvas(): Pick<RenderRequestInput, 'width' | 'height'> {
+/** The size of the canvas as models can draw it; nothing where the form says. */
+export function sizeOfCanvas(): { width?: number; height?: number } {
   if (!canvasHasSize()) return {};
   const { shown, margins } = useCanvas.getState();
   const { left, top, right, bottom } = margins;

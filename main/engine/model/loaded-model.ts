@@ -3,6 +3,7 @@ import { ImpastoError } from '../../../contract/errors.ts';
 import type { ProviderName } from '../../../contract/request.ts';
 import type { Checkpoint, Part, TextEncoderPart } from '../../../models/checkpoint/checkpoint.ts';
 import type { TextEncoderConfig, VaeConfig } from '../../../models/checkpoint/component-config.ts';
+import { type TensorShapes, textEncoderTensors, unetTensors } from '../../../models/checkpoint/module-names.ts';
 import type { AuthorOptions } from '../../../models/networks/author-options.ts';
 import { authorClipText } from '../../../models/networks/clip-text.ts';
 import { authorUNet } from '../../../models/networks/unet.ts';
@@ -53,7 +54,7 @@ export async function loadModel(
   vae: Checkpoint['vae'] = checkpoint.vae,
 ): Promise<LoadedModel> {
   const open = sessionsOf(cache, placement);
-  const sessions = await open('unet', 'authorUNet', checkpoint.unet, authorUNet);
+  const sessions = await open('unet', 'authorUNet', checkpoint.unet, authorUNet, unetTensors);
   const imported = checkpoint.unet.source === 'onnx';
   const unet = new UNetNetwork(checkpoint.unet.config, sessions, {
     batchRows: placement.batchRows,
@@ -98,11 +99,12 @@ type OpenSessions = <C>(
   form: string,
   part: Part<C>,
   author: Author<C>,
+  tensors?: (config: C) => TensorShapes,
 ) => Promise<NetworkSessions>;
 
 function sessionsOf(cache: SessionCache, placement: Placement): OpenSessions {
   const { provider, author: options, mend } = placement;
-  return (component, form, part, author) =>
+  return (component, form, part, author, tensors) =>
     networkSessions(
       cache,
       { component, provider, variant: `${options.attention} ${options.compute} ${form}` },
@@ -111,6 +113,7 @@ function sessionsOf(cache: SessionCache, placement: Placement): OpenSessions {
         files: partFiles(part),
         bytes: partBytes(part),
         author: (config, weights) => author(config, weights, options),
+        tensors,
         mend,
       },
     );
@@ -134,8 +137,8 @@ async function textNetwork(
     tokenizer.folder ? ClipTokenizer.fromFolder(tokenizer.folder) : ClipTokenizer.standard(tokenizer.padTokenId),
     tokenizer.padTokenId,
     {
-      plain: await open(component, form, part, author(false)),
-      overridden: await open(component, `${form} overrides`, part, author(true)),
+      plain: await open(component, form, part, author(false), textEncoderTensors),
+      overridden: await open(component, `${form} overrides`, part, author(true), textEncoderTensors),
     },
     part.source === 'onnx' && finalNorm ? importedFinalNorm(part.path, part.config) : null,
   );
