@@ -20,7 +20,7 @@ import { type TensorToWrite, writeSafetensors } from '../models/weights/write-sa
  *     npm run real-size -- sd15 DIR
  */
 
-const unet: UNetConfig = {
+export const sd15Unet: UNetConfig = {
   inChannels: 4,
   outChannels: 4,
   sampleSize: 64,
@@ -43,7 +43,7 @@ const unet: UNetConfig = {
 };
 
 const sdxlUnet: UNetConfig = {
-  ...unet,
+  ...sd15Unet,
   sampleSize: 128,
   blockOutChannels: [320, 640, 1280],
   downBlockAttention: [false, true, true],
@@ -71,7 +71,7 @@ const vae: VaeConfig = {
   forceUpcast: false,
 };
 
-const clipL: TextEncoderConfig = {
+export const clipL: TextEncoderConfig = {
   vocabSize: 49408,
   hiddenSize: 768,
   intermediateSize: 3072,
@@ -102,7 +102,7 @@ type Shapes = Iterable<readonly [string, readonly number[]]>;
 export type RealSize = 'sd15' | 'sd21' | 'sdxl';
 
 function* tensorsOf(kind: RealSize): Shapes {
-  const config = kind === 'sd15' ? unet : kind === 'sd21' ? sd21Unet : sdxlUnet;
+  const config = kind === 'sd15' ? sd15Unet : kind === 'sd21' ? sd21Unet : sdxlUnet;
   const naming = ldmUNetNaming(config);
   for (const [name, shape] of unetTensors(config)) yield [`model.diffusion_model.${naming.toLdm(name)}`, shape];
   for (const tensors of [vaeEncoderTensors(vae), vaeDecoderTensors(vae)]) {
@@ -121,7 +121,7 @@ function* tensorsOf(kind: RealSize): Shapes {
 }
 
 const sd21Unet: UNetConfig = {
-  ...unet,
+  ...sd15Unet,
   sampleSize: 96,
   attentionHeads: [5, 10, 20, 20],
   crossAttentionDim: 1024,
@@ -149,7 +149,7 @@ function* openClipTensors(prefix: string, config: TextEncoderConfig): Shapes {
  * Random half-precision numbers of the scale that keeps activations near 1: norms are one, biases zero, weights
  * normal with 1/sqrt(fan in). A pool of noise serves all tensors, each from another place.
  */
-class RandomWeights {
+export class RandomWeights {
   readonly #pool: Float32Array;
   #at = 0;
 

@@ -40,6 +40,8 @@ export interface MemoryReport {
   budget: number;
   /** Live sessions by component, e.g. `unet`. */
   live: { name: string; bytes: number }[];
+  /** Sessions built since the engine started: a change of strength builds none. */
+  built: number;
 }
 
 /** A thing the person must know of, though the job goes on: a truncated prompt, a slower provider, a skipped part. */

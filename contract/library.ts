@@ -1,12 +1,13 @@
 import { z } from 'zod';
 import { errorCodes } from './errors.ts';
 import { ExportOptions } from './export.ts';
+import { FilePath } from './file-path.ts';
 import { JobId } from './queue.ts';
 import { UploadId } from './uploads.ts';
 
 /** The library as a window sees it: models, pictures, and what is fetched from the Hugging Face hub. */
 
-const path = z.string().min(1).max(4096);
+const path = FilePath;
 const Problem = z.object({ code: z.enum(errorCodes), message: z.string(), remedy: z.string() });
 const Warning = z.object({ code: z.string(), message: z.string() });
 const page = {
@@ -153,7 +154,12 @@ export type PictureSource = z.infer<typeof PictureSource>;
 
 /** What may be asked of pictures, by name. */
 export const pictureInputs = {
-  get: z.strictObject({ id: PictureId }),
+  /** By its number, or by what drew it or where it lies. */
+  get: z.union([
+    z.strictObject({ id: PictureId }),
+    z.strictObject({ job: JobId, image: z.number().int().min(0) }),
+    z.strictObject({ path }),
+  ]),
   star: z.strictObject({ ids: PictureIds, star: z.boolean() }),
   remove: z.strictObject({ ids: PictureIds }),
   restore: z.strictObject({ undo: z.string().min(1).max(64) }),

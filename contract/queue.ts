@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { errorCodes } from './errors.ts';
 import { ExportOptions } from './export.ts';
+import { FilePath } from './file-path.ts';
 import { RenderRequest } from './request.ts';
 
 /**
@@ -160,7 +161,7 @@ export const Batch = z.strictObject({
   /** Fill in `__name__` from text files of this folder, and `{a|b|c}`. Without it prompts are taken as they are. */
   wildcards: z
     .strictObject({
-      folder: z.string().min(1).optional(),
+      folder: FilePath.optional(),
       /** Seed of the choices; by default the request's. */
       seed: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional(),
     })
@@ -168,7 +169,7 @@ export const Batch = z.strictObject({
   /** A table with one job a row; its header names request fields, e.g. `prompt,seed,guidance.scale`. */
   csv: z
     .union([
-      z.strictObject({ path: z.string().min(1) }),
+      z.strictObject({ path: FilePath }),
       /** The table itself: paths in it are absolute, or `upload:ID`. */
       z.strictObject({
         text: z
@@ -179,11 +180,11 @@ export const Batch = z.strictObject({
     ])
     .optional(),
   /** A folder of pictures, each the init picture of a job. */
-  initFolder: z.strictObject({ path: z.string().min(1), strength: z.number().min(0).max(1).optional() }).optional(),
+  initFolder: z.strictObject({ path: FilePath, strength: z.number().min(0).max(1).optional() }).optional(),
   /** The same for chosen pictures: paths, or `upload:ID`. */
   initPictures: z
     .strictObject({
-      paths: z.array(z.string().min(1)).min(1).max(100_000),
+      paths: z.array(FilePath).min(1).max(100_000),
       strength: z.number().min(0).max(1).optional(),
     })
     .optional(),

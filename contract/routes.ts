@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { AdapterFacts } from './adapter.ts';
 import { ExportOptions } from './export.ts';
+import { FilePath } from './file-path.ts';
 import {
   ExportReport,
   FolderChange,
@@ -46,7 +47,7 @@ function route<Input extends z.ZodType, Output extends z.ZodType>(input: Input, 
 const nothing = z.strictObject({});
 const Done = z.object({});
 const Ids = z.object({ ids: z.array(JobId) });
-const path = z.string().min(1).max(4096);
+const path = FilePath;
 const Warning = z.object({ code: z.string(), message: z.string() });
 /** Jobs that were added, and what of their prompts' `<lora:...>` tags could not be used. */
 const Added = z.object({ ids: z.array(JobId), warnings: z.array(Warning) });
@@ -67,6 +68,7 @@ const MemoryReport = z.object({
   sessions: z.number(),
   budget: z.number(),
   live: z.array(z.object({ name: z.string(), bytes: z.number() })),
+  built: z.number().int(),
 });
 
 const ModelFacts = z.object({

@@ -2,6 +2,15 @@ import { z } from 'zod';
 import { ExportOptions } from './export.ts';
 import { maxPromptLength, ProviderName } from './request.ts';
 
+/** Where a newer Impasto is looked for. What is installed comes from there, so nobody on the way may change it. */
+const FeedUrl = z
+  .url()
+  .max(2048)
+  .regex(
+    /^(https:\/\/[^/\\@?#]+|http:\/\/(127\.0\.0\.1|\[::1\]|localhost)(:\d+)?)([/?#]|$)/i,
+    'an https:// address, without a name or password in it',
+  );
+
 /** What a person has chosen once for all jobs; kept in one file of the data folder. */
 export const Settings = z.strictObject({
   /** How pictures are written where a job does not say otherwise. */
@@ -35,6 +44,8 @@ export const Settings = z.strictObject({
   theme: z.enum(['system', 'light', 'dark']),
   /** Keys that were bound anew, by action, e.g. `generate` -> `Ctrl+Enter`. */
   shortcuts: z.record(z.string().max(64), z.string().max(64)),
+  /** The desktop app looks for a newer Impasto there, once a day; null: nowhere. */
+  updates: z.strictObject({ feed: FeedUrl.nullable() }),
 });
 export type Settings = z.infer<typeof Settings>;
 
@@ -55,5 +66,6 @@ export function defaultSettings(picturesFolder: string): Settings {
     view: {},
     theme: 'system',
     shortcuts: {},
+    updates: { feed: null },
   };
 }

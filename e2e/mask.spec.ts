@@ -1,30 +1,11 @@
 import { readFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
-import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Job } from '../contract/queue.ts';
+import { drawn, greyOf, jobsOf, pixelsOf } from './jobs.ts';
 import { findChromium, type Studio, startStudio } from './studio.ts';
 
 const found = findChromium();
 if ('missing' in found) console.warn(`The window's specs are skipped: ${found.missing}.`);
-
-async function jobs(studio: Studio): Promise<Job[]> {
-  const answer = await studio.backend.call('queue.list', { order: 'queue' });
-  if (!answer.ok) throw new Error(answer.error.message);
-  return (answer.output as { jobs: Job[] }).jobs.sort((a, b) => a.id - b.id);
-}
-
-/** Waits until so many jobs are drawn, and the last picture is on the canvas. */
-async function drawn(studio: Studio, page: Page, count: number): Promise<Job> {
-  await expect
-    .poll(async () => (await jobs(studio)).filter(({ state }) => state === 'done').length, { timeout: 90_000 })
-    .toBe(count);
-  const last = (await jobs(studio)).at(-1) as Job;
-  await page.locator(`.thumb[aria-current=true][aria-label$="seed ${last.pictures[0]?.seed}"]`).waitFor();
-  return last;
-}
-
-const pixelsOf = async (path: string) => await sharp(path).removeAlpha().raw().toBuffer();
 
 describe.skipIf('missing' in found)('a mask painted by mouse', () => {
   let studio: Studio;
@@ -70,10 +51,7 @@ describe.skipIf('missing' in found)('a mask painted by mouse', () => {
       mask: { feather: 0 },
     });
 
-    const mask = await sharp(readFileSync(second.request.mask?.path ?? ''))
-      .greyscale()
-      .raw()
-      .toBuffer();
+    const mask = await greyOf(second.request.mask?.path ?? '');
     const [before, after] = await Promise.all([
       pixelsOf(first.pictures[0]?.path ?? ''),
       pixelsOf(second.pictures[0]?.path ?? ''),
@@ -118,7 +96,7 @@ describe.skipIf('missing' in found)('a mask painted by mouse', () => {
   });
 
   it('a PNG that is dropped recalls its settings, and draws the same picture bit for bit', async () => {
-    const [first] = await jobs(studio);
+    const [first] = await jobsOf(studio);
     const path = first?.pictures[0]?.path ?? '';
     const bytes = [...readFileSync(path)];
     const prompt = page.getByLabel('Prompt', { exact: true });

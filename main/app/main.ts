@@ -17,6 +17,7 @@ import {
   scheme,
   schemePrivileges,
 } from './security.ts';
+import { followSettings, Updates } from './updates.ts';
 
 /** The desktop app: a window on `main/handlers/`. It decides what a window may do, and passes on the rest. */
 
@@ -28,6 +29,20 @@ app.enableSandbox();
 const sources = app.isPackaged ? join(process.resourcesPath, 'app.asar.unpacked') : app.getAppPath();
 const windowFolder = join(app.getAppPath(), 'renderer/dist');
 const backend = new BackendProcess({ program: join(sources, 'main/app/backend-child.ts') });
+const updates = new Updates({
+  load: async () => (await import('electron-updater')).default.autoUpdater,
+  ask: async ({ message, detail, agree }) => {
+    const buttons = [agree, 'Not now'];
+    const { response } = await dialog.showMessageBox({ type: 'question', message, detail, buttons, cancelId: 1 });
+    return response === 0;
+  },
+  install: async (updater) => {
+    quitting = true;
+    await backend.stop();
+    updater.quitAndInstall();
+  },
+  log: (line) => console.error(line),
+});
 let quitting = false;
 
 if (!app.requestSingleInstanceLock()) app.quit();
@@ -51,6 +66,8 @@ async function run(): Promise<void> {
   });
   await backend.start();
   showWindow();
+  // A checkout is updated by whoever checked it out.
+  if (app.isPackaged) await followSettings(backend, updates);
 }
 
 function fail(thrown: unknown): void {

@@ -67,6 +67,10 @@ describe.skipIf(reason !== null)('the app as electron-builder assembles it, with
     expect(packed.inside).toEqual(expect.arrayContaining(['dist/app/main.mjs', 'dist/app/preload.cjs']));
     expect(packed.inside.filter((path) => /^(main|models|contract|node_modules)\//.test(path))).toEqual([]);
     expect(packed.inside.filter((path) => path.endsWith('.node'))).toEqual([]);
+    // Whole in itself: Electron's process finds no package beside the archive.
+    const bundle = readFileSync(join(root, 'dist/app/main.mjs'), 'utf8');
+    const imported = [...bundle.matchAll(/^import\s[^'"]*['"]([^'"]+)['"]/gm)].map(([, name]) => name ?? '');
+    expect(imported.filter((name) => name !== 'electron' && !name.startsWith('node:'))).toEqual([]);
     for (const path of ['main/app/backend-child.ts', 'main/engine/process/engine-process.ts', 'package.json']) {
       expect(existsSync(join(resources, unpacked, path)), path).toBe(true);
     }
@@ -81,6 +85,15 @@ describe.skipIf(reason !== null)('the app as electron-builder assembles it, with
     expect(libraries[0]).toContain(join(process.platform, process.arch));
     expect(files.some((path) => path.startsWith(join('node_modules', 'electron')))).toBe(false);
     expect(existsSync(join(resources, nodeProgram))).toBe(true);
+    expect(readFileSync(join(resources, 'app-update.yml'), 'utf8')).toContain('updates.invalid');
+  });
+
+  it('has the demo model with its adapters, and nothing of how it came about', () => {
+    const demo = readdirSync(join(root, 'models/demo'), { recursive: true }).map(String);
+    const shipped = readdirSync(join(resources, unpacked, 'models/demo'), { recursive: true }).map(String);
+    const weights = (names: string[]) => names.filter((path) => path.endsWith('.safetensors')).sort();
+    expect(weights(shipped)).toEqual(weights(demo));
+    expect(shipped.filter((path) => /^(training|judge)/.test(path))).toEqual([]);
   });
 
   it('draws: the shipped Node starts the working process and the engine, out of these contents alone', async () => {
@@ -121,6 +134,23 @@ describe('electron-builder.yml', () => {
     })) {
       expect(text).toMatch(new RegExp(`^ {2}${fuse}: ${state}$`, 'm'));
     }
+  });
+
+  it('says of the package what a Debian package must say', () => {
+    const { author, description, homepage } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+    expect([author, homepage]).toEqual([
+      expect.stringMatching(/^[^<]+ <[^@>]+@[^>]+>$/),
+      expect.stringMatching(/^https:/),
+    ]);
+    expect(description).toBeTruthy();
+    expect(text).toContain(`maintainer: ${author}`);
+  });
+
+  it('looks for updates nowhere of its own accord', () => {
+    expect(text).toMatch(/^publish: null$/m);
+    expect(readFileSync(join(root, 'assets/updates/app-update.yml'), 'utf8')).toMatch(
+      /^url: https:\/\/updates\.invalid$/m,
+    );
   });
 
   it('names icons that are there, in the sizes that each system wants', async () => {

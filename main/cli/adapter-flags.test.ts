@@ -54,6 +54,8 @@ describe('--lora', () => {
     const { adapters } = await adaptersAndRegions({ lora: ['wash:0.5'] }, loraFolders([folder]));
     expect(adapters).toEqual([{ path: join(folder, 'styles/wash.safetensors'), strength: 0.5 }]);
     await expect(adaptersAndRegions({ lora: ['wash:0.5'] }, null)).rejects.toThrow(/wash is not there/);
+    const path = join(folder, 'gone.safetensors');
+    await expect(adaptersAndRegions({ lora: [path] }, loraFolders([folder]))).rejects.toThrow(`${path} is not there`);
   });
 });
 

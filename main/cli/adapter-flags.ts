@@ -1,22 +1,27 @@
 import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { isAbsolute, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { ImpastoError } from '../../contract/errors.ts';
+import { asImpastoError, ImpastoError } from '../../contract/errors.ts';
 import type { RenderRequestInput } from '../../contract/request.ts';
 import type { LoraResolver } from '../engine/adapters/prompt-tags.ts';
 
 type AdapterInput = NonNullable<RenderRequestInput['adapters']>[number];
+type ConceptInput = NonNullable<RenderRequestInput['concepts']>[number];
 type RegionInput = NonNullable<RenderRequestInput['regions']>[number];
 
-/** Flags for what a request holds lists of: adapters and regions. */
+/** Flags for what a request holds lists of: adapters, regions and concepts. */
 export function addAdapterFlags(command: Command): Command {
   return command
     .option(
       '--lora <file[:strength[:text strength]][,key=value]...>',
-      'an adapter, as often as you like; keys: name, region, steps (0-0.5), curve (0:1/1:0.2), trigger',
+      'an adapter, as often as you like; keys: name, region, concept, steps (0-0.5), curve (0:1/1:0.2), trigger',
       collect,
     )
-    .option('--lora-folder <folder>', 'where <lora:name:0.8> in a prompt and --lora NAME are looked for', collect)
+    .option(
+      '--lora-folder <folder>',
+      "where <lora:name:0.8> in a prompt and --lora NAME are looked for, beside the built-in model's own",
+      collect,
+    )
     .option(
       '--region <name=x,y,width,height[:prompt]>',
       'a part of the picture with its own prompt; a mask file may stand for the box',
@@ -24,20 +29,42 @@ export function addAdapterFlags(command: Command): Command {
     )
     .option('--region-negative <name=text>', "a region's own negative prompt", collect)
     .option('--region-feather <name=pixels>', "softens a region's edge", collect)
-    .option('--region-weight <name=weight>', 'weight of a region where it overlaps others', collect);
+    .option('--region-weight <name=weight>', 'weight of a region where it overlaps others', collect)
+    .option(
+      '--region-words <name=words>',
+      "words of a region's prompt that name what is in it (lora-composer)",
+      collect,
+    )
+    .option(
+      '--concept <name=words[:words of its own adapters]>',
+      'a thing that clora keeps apart: its words in the prompt, and what its adapters (concept=NAME) read in their place',
+      collect,
+    )
+    .addHelpText('after', methodsHelp);
 }
+
+const methodsHelp = `
+Methods that look into attention:
+  --compose clora            CLoRA: two or more --concept, each with a --lora FILE,concept=NAME. Forward-only: as its authors'
+                             code runs without latent updates; --screen-seeds N picks the best of N noises.
+  --compose lora-composer    LoRA-Composer: a --region each, with a --lora FILE,region=NAME. Its injection, isolation and
+                             latent re-initialisation are exact; its gradient steps are replaced by --attention-bias.
+  --mode exact               both with the gradients of their papers; the default, forward, needs none.
+  --style PICTURE            DiffStyler: each --region in the style of its --lora FILE,region=NAME, the rest untouched.
+                             Forward-only, as published. 50 steps and a guidance of 10.5 unless you say otherwise.
+`;
 
 const collect = (value: string, known: string[] = []): string[] => [...known, value];
 
 /**
- * Adapters and regions of the flags; absent where no flag gives them.
+ * Adapters, regions and concepts of the flags; absent where no flag gives them.
  * @param resolver finds an adapter by name where there is no such file
  * @throws ImpastoError `REQUEST_INVALID` where a flag has not its form, `FILE_NOT_FOUND`
  */
 export async function adaptersAndRegions(
   options: Record<string, unknown>,
   resolver: LoraResolver | null,
-): Promise<Pick<RenderRequestInput, 'adapters' | 'regions'>> {
+): Promise<Pick<RenderRequestInput, 'adapters' | 'regions' | 'concepts'>> {
   const adapters: AdapterInput[] = [];
   for (const text of listOf(options.lora)) {
     const parsed = parseLora(text);
@@ -53,7 +80,15 @@ export async function adaptersAndRegions(
   setOnRegions(regions, 'region-weight', listOf(options.regionWeight), (region, value) => {
     region.weight = numberOf('region-weight', value);
   });
-  return { ...(adapters.length > 0 ? { adapters } : {}), ...(regions.length > 0 ? { regions } : {}) };
+  setOnRegions(regions, 'region-words', listOf(options.regionWords), (region, value) => {
+    region.words = value;
+  });
+  const concepts = listOf(options.concept).map(parseConcept);
+  return {
+    ...(adapters.length > 0 ? { adapters } : {}),
+    ...(regions.length > 0 ? { regions } : {}),
+    ...(concepts.length > 0 ? { concepts } : {}),
+  };
 }
 
 const listOf = (value: unknown): string[] => (Array.isArray(value) ? value.map(String) : []);
@@ -61,15 +96,21 @@ const listOf = (value: unknown): string[] => (Array.isArray(value) ? value.map(S
 async function pathOf(given: string, resolver: LoraResolver | null): Promise<string> {
   const path = resolve(given);
   if (existsSync(path)) return path;
-  if (resolver) return resolver(given);
-  throw new ImpastoError(
+  const missing = new ImpastoError(
     'FILE_NOT_FOUND',
     `${path} is not there.`,
     'Give the path of a .safetensors file, or the folder to look in (--lora-folder DIR).',
   );
+  if (!resolver) throw missing;
+  try {
+    return await resolver(given);
+  } catch (thrown) {
+    // What is written as a path is missed as one, not as a name.
+    throw asImpastoError(thrown).code === 'FILE_NOT_FOUND' && isAbsolute(given) ? missing : thrown;
+  }
 }
 
-const loraKeys = ['name', 'region', 'steps', 'curve', 'trigger'] as const;
+const loraKeys = ['name', 'region', 'concept', 'steps', 'curve', 'trigger'] as const;
 
 /** `FILE[:strength[:text strength]][,key=value]...`; the file may hold colons and commas of its own. */
 export function parseLora(text: string): AdapterInput {
@@ -88,6 +129,7 @@ export function parseLora(text: string): AdapterInput {
     else if (key === 'curve') adapter.curve = value.split('/').map(point);
     else if (key === 'name') adapter.name = value;
     else if (key === 'region') adapter.region = value;
+    else if (key === 'concept') adapter.concept = value;
     else adapter.trigger = value;
   }
   return adapter;
@@ -120,6 +162,14 @@ export function parseRegion(text: string): RegionInput {
   const mask = /^(.+?\.(?:png|jpe?g|webp|avif|tiff?))(?::(.*))?$/is.exec(place);
   if (name && mask) return { name, mask: resolve(mask[1] as string), prompt: mask[2]?.trim() ?? '' };
   throw invalid('region', text, 'NAME=X,Y,WIDTH,HEIGHT[:prompt] or NAME=MASK.png[:prompt]');
+}
+
+/** `NAME=WORDS[:WORDS OF ITS OWN ADAPTERS]`. */
+export function parseConcept(text: string): ConceptInput {
+  const match = /^([^=]+)=([^:]+)(?::(.+))?$/s.exec(text);
+  const [name = '', words = '', as = ''] = (match ?? []).slice(1).map((part) => part?.trim() ?? '');
+  if (!name || !words) throw invalid('concept', text, 'NAME=words[:words of its own adapters], e.g. cat=cat:sks cat');
+  return { name, words, ...(as ? { as } : {}) };
 }
 
 function setOnRegions(

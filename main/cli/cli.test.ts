@@ -3,6 +3,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { adapterHash } from '../../models/adapters/adapter-hash.ts';
 import { readMetadata } from '../library/metadata/read-metadata.ts';
 import { requestFlags, requestFromFlags } from './request-flags.ts';
 
@@ -52,7 +53,10 @@ describe('draw', () => {
     expect(drawn.stderr).not.toContain('!');
     const [before] = await readdir(first);
     const path = join(first, before as string);
-    const { request } = await readMetadata(path);
+    const { request, infotext } = await readMetadata(path);
+    const hash = await adapterHash(join(adapters, 'kohya.safetensors'));
+    expect(infotext).toMatch(/^a cat <lora:kohya:0.7>\n/);
+    expect(infotext).toContain(`Lora hashes: "kohya: ${hash}"`);
     expect(request).toMatchObject({
       prompt: 'a cat',
       adapters: [

@@ -1,5 +1,4 @@
 import { randomInt } from 'node:crypto';
-import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Command } from 'commander';
 import type { DistillationPreset } from '../../contract/adapter.ts';
@@ -7,15 +6,15 @@ import type { EngineWarning, RenderSummary } from '../../contract/engine.ts';
 import { parseRequest } from '../../contract/parse.ts';
 import type { AdapterRef, RenderRequest, RenderRequestInput } from '../../contract/request.ts';
 import { inspectAdapter } from '../../models/adapters/inspect-adapter.ts';
-import { autoV2 } from '../../models/checkpoint/hash.ts';
 import { openCheckpoint } from '../../models/checkpoint/open.ts';
 import { loraFolders } from '../engine/adapters/lora-folder.ts';
 import { resolvePromptTags } from '../engine/adapters/prompt-tags.ts';
-import { builtinModel } from '../engine/model/builtin-model.ts';
+import { builtinAdapters, builtinModel } from '../engine/model/builtin-model.ts';
 import { presetFor } from '../engine/model/preset.ts';
 import { EngineClient } from '../engine/process/engine-client.ts';
 import { exportImage } from '../library/export/export-image.ts';
 import { requestFromPicture } from '../library/metadata/read-metadata.ts';
+import { requestHashes } from '../library/metadata/request-hashes.ts';
 import { adaptersAndRegions, addAdapterFlags } from './adapter-flags.ts';
 import { createOutput, type Output } from './output.ts';
 import { addOutputFlags, outputFromFlags } from './output-flags.ts';
@@ -40,7 +39,7 @@ async function draw(prompt: string | undefined, options: Record<string, unknown>
   const bar = output.json ? null : new ProgressBar();
   try {
     // The main process is idle while the engine draws, so the hash costs no time.
-    const hash = modelHash(request, cancel.signal);
+    const hashes = requestHashes(request, cancel.signal);
     const result = await client.render(
       request,
       {
@@ -53,8 +52,7 @@ async function draw(prompt: string | undefined, options: Record<string, unknown>
       cancel.signal,
     );
     bar?.stop();
-    const known = await hash;
-    const summary: RenderSummary = known ? { ...result, modelHash: known } : result;
+    const summary: RenderSummary = { ...result, ...(await hashes) };
     for (const image of result.images) {
       const { path, warnings } = await exportImage(image, summary, exportOptions);
       for (const warning of warnings) output.warning(warning);
@@ -77,25 +75,9 @@ export async function requestOf(
 ): Promise<RenderRequest> {
   const warn = (warning: EngineWarning) => output.warning(warning);
   const like = typeof options.like === 'string' ? await requestFromPicture(options.like, warn) : null;
-  const base: RenderRequestInput = like ?? { seed: randomInt(2 ** 32 - 1) };
-  const folders = Array.isArray(options.loraFolder) ? options.loraFolder.map(String) : [];
-  const resolver = folders.length > 0 ? loraFolders(folders) : null;
-  const fromFlags = requestFromFlags(options, base);
-  const lists = await adaptersAndRegions(options, resolver);
-  // Regions with prompts are meant to be drawn from them.
-  const prompted = options.compose === undefined && lists.regions?.some((region) => region.prompt);
-  const given = {
-    ...fromFlags,
-    ...lists,
-    ...(prompted ? { composition: { ...fromFlags.composition, method: 'regional' as const } } : {}),
-    ...(prompt === undefined ? {} : { prompt }),
-  };
-  const { request: flags, warnings } = resolver
-    ? await resolvePromptTags(given, resolver)
-    : { request: given, warnings: [] };
-  for (const warning of warnings) warn(warning);
+  if (like) return requestWithFlags(like, prompt, options, output);
+  const flags = styleDefaults(await overlaid({ seed: randomInt(2 ** 32 - 1) }, prompt, options, output));
   const asked = parseRequest(flags);
-  if (like) return asked;
   const path = asked.model === 'demo' ? builtinModel().path : resolve(asked.model);
   const preset = presetFor(await openCheckpoint(path), await distillationsOf(asked.adapters)).request;
   return parseRequest({
@@ -106,19 +88,69 @@ export async function requestOf(
   });
 }
 
+/** A request that there is already, with what the flags say instead. */
+export async function requestWithFlags(
+  base: RenderRequest,
+  prompt: string | undefined,
+  options: Record<string, unknown>,
+  output: Output,
+): Promise<RenderRequest> {
+  return parseRequest(await overlaid(base, prompt, options, output));
+}
+
+/** What the flags say, and of the rest what `base` does. */
+async function overlaid(
+  base: RenderRequestInput,
+  prompt: string | undefined,
+  options: Record<string, unknown>,
+  output: Output,
+): Promise<RenderRequestInput> {
+  const fromFlags = requestFromFlags(options, base);
+  const folders = Array.isArray(options.loraFolder) ? options.loraFolder.map(String) : [];
+  // The built-in model's own adapters go by their names: --lora robot.
+  const own = (fromFlags.model ?? 'demo') === 'demo' ? builtinAdapters() : null;
+  if (own !== null) folders.push(own);
+  const resolver = folders.length > 0 ? loraFolders(folders) : null;
+  const lists = await adaptersAndRegions(options, resolver);
+  // What `base` has was drawn by the method that `base` names.
+  const added = { ...requestFromFlags(options), ...lists };
+  const method = options.compose === undefined && !fromFlags.style ? impliedMethod(added) : null;
+  const given = {
+    ...fromFlags,
+    ...lists,
+    ...(method ? { composition: { ...fromFlags.composition, method } } : {}),
+    ...(prompt === undefined ? {} : { prompt }),
+  };
+  if (!resolver) return given;
+  const { request, warnings } = await resolvePromptTags(given, resolver);
+  for (const warning of warnings) output.warning(warning);
+  return request;
+}
+
+/** What regions and concepts are given for, where no method is named. */
+function impliedMethod({ concepts, regions }: RenderRequestInput): 'clora' | 'regional' | null {
+  if (concepts && concepts.length > 0) return 'clora';
+  // Regions with prompts are meant to be drawn from them.
+  return regions?.some((region) => region.prompt) ? 'regional' : null;
+}
+
+/** A style is drawn as it was published, where the flags say nothing else. */
+function styleDefaults(request: RenderRequestInput): RenderRequestInput {
+  if (!request.style) return request;
+  const { steps = 50, guidance, scheduler } = request;
+  return {
+    ...request,
+    steps,
+    guidance: { scale: 10.5, ...guidance },
+    scheduler: { name: 'ddim', ...scheduler },
+  };
+}
+
 /** What the adapters that act are distilled to, by their files' headers. */
 async function distillationsOf(adapters: readonly AdapterRef[]): Promise<DistillationPreset[]> {
   const acting = adapters.filter(({ strength }) => strength > 0);
   const facts = await Promise.all(acting.map(({ path }) => inspectAdapter(resolve(path))));
   return facts.flatMap(({ distillation }) => distillation ?? []);
-}
-
-/** AutoV2 of a single-file model, for the picture's metadata; undefined for folders and where the file went away. */
-async function modelHash(request: RenderRequest, signal: AbortSignal): Promise<string | undefined> {
-  if (request.model === 'demo') return undefined;
-  const path = resolve(request.model);
-  if (!statSync(path, { throwIfNoEntry: false })?.isFile()) return undefined;
-  return autoV2(path, signal).catch(() => undefined);
 }
 
 /** The first Ctrl+C cancels between steps, the second stops at once. */

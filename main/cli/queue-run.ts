@@ -1,7 +1,10 @@
 import { Command } from 'commander';
-import { ImpastoError } from '../../contract/errors.ts';
+import { asImpastoError, ImpastoError } from '../../contract/errors.ts';
 import type { Job } from '../../contract/queue.ts';
 import { libraryWriter } from '../handlers/library-writer.ts';
+import { Library } from '../library/library.ts';
+import { impastoPaths } from '../queue/paths.ts';
+import type { Queue } from '../queue/queue.ts';
 import { EngineJobRunner } from '../queue/runner/engine-job-runner.ts';
 import { QueueRunner } from '../queue/runner/queue-runner.ts';
 import { createOutput, type Output } from './output.ts';
@@ -22,6 +25,7 @@ export function runCommand(): Command {
 async function run(options: Record<string, unknown>): Promise<void> {
   const output = createOutput(options.json === true);
   const queue = openQueue(options);
+  const library = openLibrary(options, queue);
   const bars = output.json ? null : new QueueBars(output);
   const jobs = new EngineJobRunner({ onStart: (pid) => output.event({ type: 'engine', pid }) });
   const runner = new QueueRunner({
@@ -34,10 +38,14 @@ async function run(options: Record<string, unknown>): Promise<void> {
       bars?.job(job, event);
     },
   });
+  let listed = Promise.resolve();
   const forget = queue.on((event) => {
     if (event.type === 'progress') bars?.progress(event.progress);
     if (event.type === 'progress' || event.type === 'picture') output.event({ ...event });
-    if (event.type === 'picture') bars?.line(event.picture.path);
+    if (event.type !== 'picture') return;
+    bars?.line(event.picture.path);
+    const { path } = event.picture;
+    listed = listed.then(() => takeUp(library, path, output));
   });
   let began = false;
   let interrupted = false;
@@ -62,7 +70,29 @@ async function run(options: Record<string, unknown>): Promise<void> {
     process.off('SIGINT', interrupt);
     process.off('SIGTERM', interrupt);
     if (began) tellState(queue, output);
+    await listed;
+    library.close();
     queue.close();
+  }
+}
+
+/** The library hears of each picture as it is drawn. */
+function openLibrary(options: Record<string, unknown>, queue: Queue): Library {
+  try {
+    return new Library({ home: impastoPaths(options.home as string | undefined).home });
+  } catch (thrown) {
+    queue.close();
+    throw thrown;
+  }
+}
+
+/** The picture is safe already: that the library does not know of it is no reason to stop. */
+async function takeUp(library: Library, path: string, output: Output): Promise<void> {
+  try {
+    await library.drew(path);
+  } catch (thrown) {
+    const { code, message } = asImpastoError(thrown);
+    output.warning({ code, message });
   }
 }
 

@@ -32,10 +32,20 @@ const aliases: Record<string, string> = {
   'composition.isolation': 'isolation',
   'composition.regionalBy': 'regional-by',
   'composition.base': 'region-base',
+  'composition.mode': 'mode',
+  'composition.mapLevel': 'map-level',
+  'composition.threshold': 'mask-threshold',
+  'composition.closeMasks': 'close-masks',
+  'composition.screen': 'screen-seeds',
+  'composition.reinit': 'reinit',
+  'composition.bias': 'attention-bias',
+  'composition.biasUntil': 'attention-bias-until',
+  'style.content': 'style',
+  'style.inversionSteps': 'inversion-steps',
 };
 
 /** Not flags: the prompt is the argument, and lists have a syntax of their own. */
-const omitted = new Set(['version', 'prompt', 'embeddings', 'adapters', 'regions']);
+const omitted = new Set(['version', 'prompt', 'embeddings', 'adapters', 'regions', 'concepts']);
 
 const descriptions: Record<string, string> = {
   model: 'checkpoint: a .safetensors file, a diffusers folder, an ONNX folder, or demo',
@@ -60,11 +70,26 @@ const descriptions: Record<string, string> = {
   'vae.path': 'another VAE: a file or a diffusers folder',
   'vae.tiling': 'decode in tiles',
   provider: 'what draws',
+  precision: 'arithmetic on a graphics card',
   'composition.method': 'how several adapters share a picture',
   'composition.switchEvery': 'steps that each adapter has to itself in switch',
   'composition.isolation': 'keeps regions from looking at each other, 0 to 1',
   'composition.regionalBy': 'how regions are drawn: a UNet row each, or one row with attention biases',
   'composition.base': 'share of the main prompt within every region, 0 to 1',
+  'composition.mode': 'clora and lora-composer: without gradients, or with them as published',
+  'composition.mapLevel': 'level of the attention maps that are read, 0 the latent itself (default: that of H/32)',
+  'composition.threshold': "clora: share of a map's highest value from which a place is the concept's",
+  'composition.closeMasks': 'clora: close holes of the masks (3x3)',
+  'composition.screen': 'clora: noises tried at the first step, of which the best is drawn from',
+  'composition.reinit': "lora-composer: start each region from its concept's own noise",
+  'composition.bias': "lora-composer, forward: logits on a region's words, 0 for none",
+  'composition.biasUntil': 'lora-composer, forward: share of the steps in which the bias acts',
+  'style.content':
+    "picture whose --region parts are drawn in their adapters' style (DiffStyler, forward-only as published)",
+  'style.inversionSteps': 'steps of its inversion, 50 or up to 999; kept for the next time',
+  'style.features': 'share of the steps in which a region takes its features',
+  'style.attention': "share of the steps in which a region takes its self-attention's queries and keys",
+  'style.composite': 'lay the regions over the untouched picture',
 };
 
 function unwrap(schema: z.core.$ZodType): z.core.$ZodType {

@@ -233,6 +233,32 @@ describe('bad input', () => {
   });
 });
 
+it('counts a session with the working memory of its largest picture', async () => {
+  await engine.releaseSessions();
+  const live = () => new Map(engine.memory().live.map(({ name, bytes }) => [name, bytes]));
+  await engine.render(base);
+  const before = live();
+  await engine.render({ ...base, width: 192, height: 192 });
+  const after = live();
+  for (const part of ['unet', 'vae-decoder'] as const) {
+    expect(after.get(part), part).toBeGreaterThan(before.get(part) ?? Number.POSITIVE_INFINITY);
+  }
+  await engine.render(base);
+  expect(live()).toEqual(after);
+});
+
+it('says where half precision is not to be had, and what it drew in', async () => {
+  const half = await engine.render({ ...base, precision: 'fp16' });
+  expect(half.warnings).toContainEqual({
+    code: 'PRECISION_CHANGED',
+    message: 'The CPU computes in fp32: the picture is drawn in fp32 instead of fp16.',
+  });
+  expect(half.request.precision).toBe('fp32');
+  const plain = await engine.render(base);
+  expect(plain.warnings.map(({ code }) => code)).not.toContain('PRECISION_CHANGED');
+  expect(half.images[0]?.pixels).toEqual(plain.images[0]?.pixels);
+});
+
 describe('cancelling', () => {
   it('stops at every step, and the next job runs', async () => {
     const events: ProgressEvent[] = [];

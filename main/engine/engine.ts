@@ -10,7 +10,7 @@ import type {
 } from '../../contract/engine.ts';
 import { asImpastoError } from '../../contract/errors.ts';
 import { parseRequest } from '../../contract/parse.ts';
-import type { ProviderName, RenderRequest, RenderRequestInput } from '../../contract/request.ts';
+import type { Precision, ProviderName, RenderRequest, RenderRequestInput } from '../../contract/request.ts';
 import type { Checkpoint } from '../../models/checkpoint/checkpoint.ts';
 import { openCheckpoint, openVae } from '../../models/checkpoint/open.ts';
 import { padConvChannels } from '../../models/passes/conv-channels.ts';
@@ -23,15 +23,7 @@ import { resolveSize, type SizedRequest } from './pipeline/init-picture.ts';
 import { LatentPreviews } from './pipeline/previews.ts';
 import { type PictureHooks, renderPictures, type Spent, vaeTile } from './pipeline/render.ts';
 import { assertFits, estimateJob, type JobSize, memoryBudget } from './runtime/memory.ts';
-import {
-  chooseProvider,
-  deviceReport,
-  nextProvider,
-  type ProviderReport,
-  probeProvider,
-  probeProviders,
-  providerWarning,
-} from './runtime/providers.ts';
+import { chooseProvider, deviceReport, nextProvider, ProviderProbes, providerWarning } from './runtime/providers.ts';
 import { modelIdentity, SessionCache } from './runtime/session-cache.ts';
 import { systemMemory } from './runtime/system-memory.ts';
 import { checkTextualInversion, readTextualInversion } from './text/textual-inversion.ts';
@@ -44,6 +36,8 @@ export interface RenderHooks extends Omit<PictureHooks, 'onImage'> {
 export interface EngineOptions {
   /** Overrides what a request says; `auto` or omitted leaves it to the request. */
   provider?: ProviderName | 'auto';
+  /** Overrides what a request says; `auto` or omitted leaves it to the request. */
+  precision?: Precision;
   /** Bytes that sessions may hold; omitted: what the machine has free, less a reserve. */
   memoryBudget?: number;
   /** Where inversions of pictures are kept; omitted: the system's folder for what can be made anew. */
@@ -66,7 +60,7 @@ export class Engine {
   readonly #adapters = new WeakMap<LoadedModel, ModelAdapters>();
   readonly #previews = new LatentPreviews();
   readonly #inversions: InversionStore;
-  #reports: Promise<ProviderReport[]> | null = null;
+  readonly #probes = new ProviderProbes();
   /** Where the job under way wants to be warned. */
   #warn: (warning: EngineWarning) => void = () => {};
 
@@ -106,7 +100,7 @@ export class Engine {
       const asked = this.#options.provider ?? request.provider;
       if (error.code !== 'PROVIDER_UNAVAILABLE' || (asked !== 'auto' && asked !== undefined)) throw error;
       // The provider passed its self-test and failed on the model: the next one takes over, and it is said.
-      const next = nextProvider(await this.#providerReports(), choice.provider);
+      const next = nextProvider(await this.#probes.all(), choice.provider);
       if (next === choice.provider) throw error;
       warn(providerWarning(choice.provider, error, next));
       return this.#renderOn(await this.#choose(next), request, warnings, warn, hooks);
@@ -125,7 +119,8 @@ export class Engine {
     const { checkpoint } = model;
     const trained = checkpoint.unet.config.sampleSize * model.vae.factor;
     const sized = await resolveSize(request, trained, model.vae.factor, warn);
-    const tiled = this.#fit(sized, model, await this.#placement(choice.provider), warn);
+    const half = await this.#isHalf(request, choice.provider, warn);
+    const tiled = this.#fit(sized, model, await this.#placement(choice.provider, half), warn);
     const embeddings = await Promise.all(
       request.embeddings.map(async ({ token, path }) => ({
         token,
@@ -144,7 +139,7 @@ export class Engine {
       warn,
     };
     const summary = ({ unetRows, timings }: Spent): RenderSummary => ({
-      request: { ...sized, provider: choice.provider },
+      request: { ...sized, provider: choice.provider, precision: half ? 'fp16' : 'fp32' },
       provider: choice,
       unetRows,
       timings,
@@ -162,7 +157,7 @@ export class Engine {
 
   /** The model of a request, opened and wired to a provider; kept for the next request. */
   async model(
-    request: Pick<RenderRequest, 'model' | 'vae' | 'scheduler'>,
+    request: Pick<RenderRequest, 'model' | 'vae' | 'scheduler'> & Partial<Pick<RenderRequest, 'precision'>>,
     provider: ProviderName,
     warn: (warning: EngineWarning) => void = () => {},
   ): Promise<LoadedModel> {
@@ -170,13 +165,14 @@ export class Engine {
     const { predictionType } = request.scheduler;
     const vaePath = request.vae.path ? resolve(request.vae.path) : null;
     const identity = await modelIdentity(vaePath ? [path, vaePath] : [path]);
-    const key = JSON.stringify([identity, provider, predictionType]);
+    const half = await this.#isHalf(request, provider, warn);
+    const key = JSON.stringify([identity, provider, half, predictionType]);
     const known = this.#models.get(key);
     if (known) return known;
     const checkpoint: Checkpoint = await openCheckpoint(path, predictionType ? { predictionType } : {});
     for (const message of checkpoint.notes) warn({ code: 'MODEL_NOTE', message });
     const vae = vaePath ? await openVae(vaePath, checkpoint.family) : checkpoint.vae;
-    const loaded = await loadModel(checkpoint, this.#cache, await this.#placement(provider), vae);
+    const loaded = await loadModel(checkpoint, this.#cache, await this.#placement(provider, half), vae);
     this.#models.set(key, loaded);
     for (const oldest of [...this.#models.keys()].slice(0, -openModelsKept)) this.#models.delete(oldest);
     return loaded;
@@ -198,7 +194,7 @@ export class Engine {
   }
 
   async devices(): Promise<DeviceReport> {
-    const reports = await this.#providerReports();
+    const reports = await this.#probes.all();
     return deviceReport(reports, chooseProvider(reports, this.#options.provider ?? 'auto').choice);
   }
 
@@ -236,15 +232,13 @@ export class Engine {
       height: request.height,
       // A style's rows look at each other, so that they are one call on any device.
       rows: request.style ? 3 : placement.batchRows && request.guidance.scale > 1 ? 2 : 1,
-      fusedAttention: placement.author.attention === 'fused',
+      ...unet.memory,
       vaeFactor: vae.factor,
       compositionBytes: compositionBytes(request, unet.config, {
         height: request.height / vae.factor,
         width: request.width / vae.factor,
       }),
-      unetChannels: unet.config.blockOutChannels[0] as number,
-      heads: unet.config.attentionHeads[0] as number,
-      vaeChannels: vae.config.blockOutChannels[Math.min(1, vae.config.blockOutChannels.length - 1)] as number,
+      vaeChannels: vae.fullSizeChannels,
     };
     const tile = vaeTile.tile * vae.factor;
     const { budget } = this.#cache;
@@ -268,30 +262,42 @@ export class Engine {
 
   async #choose(requested: ProviderName | 'auto'): Promise<ProviderChoice> {
     const asked = this.#options.provider && this.#options.provider !== 'auto' ? this.#options.provider : requested;
-    // The CPU needs no probe, and probing takes a second.
-    const reports = asked === 'cpu' ? [await probeProvider('cpu')] : await this.#providerReports();
-    return chooseProvider(reports, asked).choice;
+    if (asked !== 'auto') {
+      // The others need no probe, which takes a second each, unless the next best is to be named.
+      const report = await this.#probes.of(asked);
+      if (report.available) return chooseProvider([report], asked).choice;
+    }
+    return chooseProvider(await this.#probes.all(), asked).choice;
   }
 
-  async #placement(provider: ProviderName): Promise<Placement> {
-    const report =
-      provider === 'cpu'
-        ? await probeProvider('cpu')
-        : (await this.#providerReports()).find((candidate) => candidate.provider === provider);
+  /** Are the text encoders and the UNet to be in half precision? */
+  async #isHalf(
+    request: Partial<Pick<RenderRequest, 'precision'>>,
+    provider: ProviderName,
+    warn: (warning: EngineWarning) => void,
+  ): Promise<boolean> {
+    const { precision } = this.#options;
+    const asked = precision && precision !== 'auto' ? precision : request.precision;
+    if (asked !== 'fp16') return false;
+    const { findings } = await this.#probes.of(provider);
+    if (provider !== 'cpu' && findings?.float16) return true;
+    const why = provider === 'cpu' ? 'The CPU computes in fp32' : `${provider} has no fp16 on this device`;
+    warn({ code: 'PRECISION_CHANGED', message: `${why}: the picture is drawn in fp32 instead of fp16.` });
+    return false;
+  }
+
+  async #placement(provider: ProviderName, half: boolean): Promise<Placement> {
+    const { findings } = await this.#probes.of(provider);
     return {
       provider,
       author: {
-        attention: report?.findings?.fusedAttention ? 'fused' : 'plain',
+        attention: findings?.fusedAttention ? 'fused' : 'plain',
         compute: 'float',
-        noHalf: report?.findings?.float16 === false,
+        noHalf: findings?.float16 === false,
       },
       mend: provider === 'webgpu' ? padConvChannels : null,
+      half,
       batchRows: provider !== 'cpu',
     };
-  }
-
-  #providerReports(): Promise<ProviderReport[]> {
-    this.#reports ??= probeProviders();
-    return this.#reports;
   }
 }

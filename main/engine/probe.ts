@@ -17,14 +17,15 @@ export interface FloatTensor {
   shape: number[];
 }
 
-interface ProbeTarget {
+export interface ProbeTarget {
   model: string;
   /** A VAE of its own, as a request names it: a file without one can be probed only so. */
   vae?: string;
   provider?: ProviderName;
 }
 
-async function open(
+/** The model of a probe, and the request that opens it. */
+export async function openProbed(
   engine: Engine,
   { model, vae, provider = 'cpu' }: ProbeTarget,
 ): Promise<[LoadedModel, RenderRequest]> {
@@ -34,7 +35,7 @@ async function open(
 
 /** Token ids of a prompt's first chunk, taken as it is, one list an encoder. */
 export async function probeTokens(engine: Engine, target: ProbeTarget & { prompt: string }): Promise<number[][]> {
-  const [model] = await open(engine, target);
+  const [model] = await openProbed(engine, target);
   return model.text.map((encoder) => {
     const options = { maxLength: encoder.config.maxPositions, padTokenId: encoder.padTokenId, plain: true };
     const plan = planChunks(target.prompt, encoder.tokenizer, options);
@@ -47,7 +48,7 @@ export async function probeText(
   engine: Engine,
   target: ProbeTarget & { prompt: string; clipSkip: number },
 ): Promise<{ hidden: FloatTensor; pooled: FloatTensor | null }> {
-  const [model, request] = await open(engine, target);
+  const [model, request] = await openProbed(engine, target);
   const asked = { ...request, prompt: target.prompt, clipSkip: target.clipSkip, width: 64, height: 64 };
   const { positive } = await encodePrompts(model, asked, [], false, () => {});
   const { conditioning } = positive[0] as { conditioning: Conditioning };
@@ -71,7 +72,7 @@ export interface UNetProbe extends ProbeTarget {
 
 /** One UNet call: [1, out, h, w]. */
 export async function probeUNet(engine: Engine, target: UNetProbe): Promise<FloatTensor> {
-  const [model] = await open(engine, target);
+  const [model] = await openProbed(engine, target);
   const { sample, encoderHiddenStates: states, textEmbeds, timeIds, timestepCond } = target;
   const [, channels, height, width] = sample.shape as [number, number, number, number];
   const conditioning: Conditioning = {
@@ -91,7 +92,7 @@ export async function probeVaeEncode(
   engine: Engine,
   target: ProbeTarget & { pixels: FloatTensor },
 ): Promise<FloatTensor> {
-  const [model] = await open(engine, target);
+  const [model] = await openProbed(engine, target);
   const [, , height, width] = target.pixels.shape as [number, number, number, number];
   const { mean, shape } = await model.vae.encode({ data: target.pixels.data, height, width });
   return { data: mean, shape: [1, ...shape] };
@@ -102,7 +103,7 @@ export async function probeVaeDecode(
   engine: Engine,
   target: ProbeTarget & { latent: FloatTensor },
 ): Promise<FloatTensor> {
-  const [model] = await open(engine, target);
+  const [model] = await openProbed(engine, target);
   const [, channels, height, width] = target.latent.shape as [number, number, number, number];
   const planes = await model.vae.decode(target.latent.data, [channels, height, width]);
   return { data: planes.data, shape: [1, 3, planes.height, planes.width] };

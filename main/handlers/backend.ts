@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { EngineSettings } from '../../contract/engine.ts';
 import { asImpastoError } from '../../contract/errors.ts';
+import { endedStates } from '../../contract/queue.ts';
 import type { Answer } from '../../contract/routes.ts';
 import type { Settings } from '../../contract/settings.ts';
 import type { EngineClientOptions } from '../engine/process/engine-client.ts';
@@ -97,8 +98,12 @@ export async function openBackend(options: BackendOptions): Promise<Backend> {
     push(pushOf(event));
     // The picture is safe already: that the library does not know of it is told, and no reason to stop.
     if (event.type === 'picture') library.drew(event.picture.path).catch(tell);
+    if (event.type === 'reload') library.catchUp(lastDrawn(queue)).catch(tell);
   });
-  void library.start().catch(tell);
+  library
+    .start()
+    .then(() => library.catchUp(lastDrawn(queue)))
+    .catch(tell);
   const runner = new QueueRunner({ queue, jobs, writer: libraryWriter, name });
   if (draw) runner.run().catch((thrown) => log(String(asImpastoError(thrown).stack)));
 
@@ -133,6 +138,14 @@ export async function openBackend(options: BackendOptions): Promise<Backend> {
       queue.close();
     },
   };
+}
+
+/** Jobs whose pictures the library is asked about where it was not told of them. */
+const askedAfter = 100;
+
+function lastDrawn(queue: Queue): string[] {
+  const { jobs } = queue.list({ states: [...endedStates], order: 'newest', limit: askedAfter });
+  return jobs.flatMap(({ pictures }) => pictures.map(({ path }) => path));
 }
 
 function adopt(engine: EngineSettings, { provider, memoryBudget }: Settings): void {

@@ -34,14 +34,23 @@ export class FoldersFile {
     return [...this.#stored.drawnInto];
   }
 
+  /** Takes over what another process has written. */
+  refresh(): void {
+    if (this.warning) return;
+    const { stored } = read(this.#path);
+    if (stored) this.#stored = stored;
+  }
+
   /** @throws ImpastoError `REQUEST_INVALID`, `DISK_FULL`, `WRITE_FAILED` */
   async set(folders: LibraryFolders): Promise<void> {
     const unique = (paths: readonly string[]) => [...new Set(paths.map((path) => resolve(path)))];
+    this.refresh();
     await this.#write({ ...this.#stored, models: unique(folders.models), pictures: unique(folders.pictures) });
   }
 
   /** Adds one folder or takes one away; false where nothing changed. */
   async change(kind: keyof LibraryFolders, path: string, wanted: boolean): Promise<boolean> {
+    this.refresh();
     const full = resolve(path);
     const before = this.#stored[kind];
     if (before.includes(full) === wanted) return false;
@@ -53,6 +62,7 @@ export class FoldersFile {
   /** Remembers a folder outside the library that a picture was drawn into. */
   async drew(folder: string): Promise<void> {
     if (this.#stored.drawnInto.includes(folder)) return;
+    this.refresh();
     await this.#write({ ...this.#stored, drawnInto: [...this.#stored.drawnInto, folder] });
   }
 

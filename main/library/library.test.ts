@@ -100,6 +100,23 @@ describe('the whole library', () => {
     expect(openLibrary(home).folders()).toEqual({ models: [shelf], pictures: [join(shelf, 'none')] });
   });
 
+  it('keeps what several processes have told it of folders', async () => {
+    const home = temporaryFolder();
+    const outside = temporaryFolder();
+    const [one, other] = [openLibrary(home), openLibrary(home)];
+    await writePicture(join(outside, 'drawn.png'), { prompt: 'drawn by the other' });
+    await other.drew(join(outside, 'drawn.png'));
+    await one.addFolder('models', outside);
+    await one.scanPictures();
+    expect(names(one)).toEqual(['drawn.png']);
+    expect(openLibrary(home).folders().models).toEqual([join(home, 'models'), outside]);
+    // One that was written while nobody listened.
+    await writePicture(join(outside, 'album/late.png'), { prompt: 'late' });
+    await one.catchUp([join(outside, 'album/late.png'), join(outside, 'drawn.png'), join(outside, 'gone.png')]);
+    await other.rebuild();
+    expect(names(other)).toEqual(['drawn.png', 'late.png']);
+  });
+
   it('does not write over a list of folders that it cannot read', async () => {
     const home = temporaryFolder();
     writeFileSync(join(home, 'library.json'), '{"models": "everything"}');

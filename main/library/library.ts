@@ -201,6 +201,8 @@ export class Library {
   }
 
   async scanPictures(): Promise<ScanReport> {
+    // Another process may have drawn into a folder that this one does not know.
+    this.#folders.refresh();
     const report = await this.pictures.scan();
     this.#warn(report.warnings);
     return report;
@@ -208,9 +210,20 @@ export class Library {
 
   /** Makes the index anew from the files alone. */
   async rebuild(): Promise<{ models: ScanReport; pictures: ScanReport }> {
+    this.#folders.refresh();
     const [models, pictures] = [await this.models.rebuild(), await this.pictures.rebuild()];
     this.#warn([...models.warnings, ...pictures.warnings]);
     return { models, pictures };
+  }
+
+  /**
+   * Takes up pictures that were drawn while nobody told: by another process, or before a crash.
+   * @throws ImpastoError `DISK_FULL`, `WRITE_FAILED`
+   */
+  async catchUp(paths: readonly string[]): Promise<void> {
+    for (const path of paths) {
+      if (!this.pictures.known(path) && statSync(path, { throwIfNoEntry: false })) await this.drew(path);
+    }
   }
 
   /** Takes up a picture that was just drawn, wherever it was written to. */

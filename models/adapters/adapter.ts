@@ -1,6 +1,7 @@
 import type { AdapterAlgorithm, CaptionTag, DistillationPreset, TrainingFacts } from '../../contract/adapter.ts';
 import type { EngineWarning } from '../../contract/engine.ts';
 import type { Family } from '../checkpoint/checkpoint.ts';
+import type { GainSide } from '../passes/side-branch.ts';
 
 /**
  * One adapted Linear or convolution of a network, whatever algorithm the file used: before strength,
@@ -19,10 +20,21 @@ export interface AdapterLayer {
   /** alpha / rank, or alpha / sqrt(rank) for rank-stabilised LoRA; 1 where the factors hold it already. */
   scale: number;
   /**
-   * `exact`: the factors' product is the delta (LoRA, LoCon, LoHa). `svd`: a truncated SVD of the true delta (LoKr,
-   * DoRA, full), and the share of its squared Frobenius norm that was kept, 0 to 1.
+   * `exact`: the factors' product is the delta (LoRA, LoCon, LoHa, DoRA of these). `svd`: a truncated SVD of the true delta
+   * (LoKr, full), and the share of its squared Frobenius norm that was kept, 0 to 1.
    */
   origin: { kind: 'exact' } | { kind: 'svd'; energy: number };
+  /** Of DoRA: what the base weight is changed by besides. */
+  gain?: Gain;
+}
+
+/**
+ * A rescaling of the base weight W by outputs [out] or inputs [in]: delta W = diag(values) W + scale * up . down, or
+ * W diag(values) + scale * up . down.
+ */
+export interface Gain {
+  side: GainSide;
+  values: Float32Array;
 }
 
 /** An adapter opened for one checkpoint. */
@@ -56,4 +68,5 @@ export interface Factors {
   up: Float32Array;
   scale: number;
   origin: AdapterLayer['origin'];
+  gain?: Gain;
 }

@@ -461,8 +461,18 @@ it('reads base weights for DoRA in place: a magnitude equal to the norm changes 
     Math.hypot(...Array.from({ length: 8 }, (_, i) => (base[o * 8 + i] as number) + (plain[o * 8 + i] as number))),
   );
   const dora = { ...lora, [`${toQ}.dora_scale`]: { shape: [8, 1], values: norms } };
-  const same = deltaOf(only(await openAdapter(await writeAdapter(dora), checkpoint, { energy: 1 })));
-  expect(farthest(same, plain)).toBeLessThan(1e-5);
+  const same = only(await openAdapter(await writeAdapter(dora), checkpoint));
+  expect(farthest(deltaOf(same), plain)).toBeLessThan(1e-5);
+  expect(Math.max(...(same.gain?.values ?? [1]).map(Math.abs))).toBeLessThan(1e-6);
+});
+
+it('lets DoRA act at alpha 0, where its magnitude alone changes the weight', async () => {
+  const tensors = { ...loraLayer(toQ, 8, 8), [`${toQ}.alpha`]: scalar(0), [`${toQ}.dora_scale`]: filled([8, 1], 3) };
+  const adapter = await openOnTiny(tensors);
+  expect(codes(adapter.warnings)).toEqual([]);
+  const layer = only(adapter);
+  expect(deltaOf(layer).every((value) => value === 0)).toBe(true);
+  expect(layer.gain?.values.some((value) => Math.abs(value) > 0.1)).toBe(true);
 });
 
 it('ends when it is cancelled, and opens again', async () => {

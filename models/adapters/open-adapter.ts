@@ -49,6 +49,7 @@ export async function openAdapter(
   }
   const file = await openAdapterFile(path);
   try {
+    await file.readAll();
     const read = await readFacts(file);
     const placed = placeLayers(read.layers, moduleLookup(checkpoint));
     refuseWrongBase(
@@ -138,9 +139,11 @@ async function assemble(
       continue;
     }
     const values = await readLayer(file, layer);
-    // What DoRA rescales is the whole of the inner delta; its own is cut once, at the end.
-    const inner = factorsOf(values, layer, own, base === null ? energy : 1, scaleFor(values, stem, alphas.rule));
-    const factors = base === null ? inner : doraFactors(values, own, inner, base, energy);
+    const scaleOf = scaleFor(values, stem, alphas.rule);
+    const cut = factorsOf(values, layer, own, energy, scaleOf);
+    // DoRA's norm is of the whole delta.
+    const whole = () => (cut.origin.kind === 'exact' ? cut : factorsOf(values, layer, own, 1, scaleOf));
+    const factors = base === null ? cut : doraFactors(values, own, { whole: whole(), cut }, base);
     if (factors.scale === 0) {
       skipped.add('ADAPTER_ALPHA_ZERO', stem, (n) => `${layersOf(n)} have alpha 0 and change nothing`);
       continue;
@@ -154,8 +157,8 @@ async function assemble(
       warnings.push({ code: 'ADAPTER_INPUT_CHANNELS', message });
     }
     result[place.network].push(...toLayers(widened.factors, place.targets));
-    // A decomposition takes long enough that others should be heard before the next.
-    if (factors.origin.kind === 'svd') await setImmediate();
+    // A decomposition and DoRA's norms take long enough that others should be heard before the next.
+    if (factors.origin.kind === 'svd' || factors.gain) await setImmediate();
   }
   noteInapplicable(keys, skipped);
   const of =
@@ -257,14 +260,14 @@ function factorsOf(
 
 /** Each target takes its own rows of `up`; there is one, but for a fused projection. */
 function toLayers(factors: Factors, targets: readonly TargetModule[]): AdapterLayer[] {
-  const { rank, down, up, scale, origin } = factors;
+  const { rank, down, up, scale, origin, gain } = factors;
   let row = 0;
   return targets.map(({ path, size, convolution }) => {
     const { out, input, kernel } = size;
     const downShape = convolution ? [rank, input, kernel, kernel] : [rank, input];
     const rows = up.subarray(row * rank, (row + out) * rank);
     row += out;
-    return { path, rank, down, downShape, up: rows, out, scale, origin };
+    return { path, rank, down, downShape, up: rows, out, scale, origin, ...(gain ? { gain } : {}) };
   });
 }
 

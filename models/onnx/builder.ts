@@ -43,19 +43,17 @@ export class GraphBuilder {
   readonly #memo = new Map<string, Value>();
   readonly #names = new Map<string, number>();
 
-  constructor(name: string, weights: WeightMap, compute: ComputeType = 'float') {
+  constructor(name: string, weights: WeightMap, compute: ComputeType = 'float', graph: Graph = emptyGraph(name)) {
     this.#weights = weights;
     this.compute = compute;
-    this.graph = {
-      name,
-      nodes: [],
-      initializers: new Map(),
-      inputs: [],
-      outputs: [],
-      // Opset 17 (IR 8) has LayerNormalization and is the newest that every provider takes whole.
-      opsets: { '': 17, 'com.microsoft': 1 },
-      irVersion: 8,
-    };
+    this.graph = graph;
+    for (const node of graph.nodes) this.#names.set(node.name, 1);
+    for (const initializer of graph.initializers.keys()) this.#names.set(initializer, 1);
+  }
+
+  /** Goes on with a graph that is written already: what is added comes after all that it has. */
+  static on(graph: Graph, compute: ComputeType = 'float'): GraphBuilder {
+    return new GraphBuilder(graph.name, new Map(), compute, graph);
   }
 
   /** Writes what `body` writes under a module of this name, e.g. `attn1`; dots are allowed. */
@@ -173,7 +171,7 @@ export class GraphBuilder {
   ): Value {
     const key = `constant ${dtype} ${dims.join('x')} ${Array.from(values).join(',')}`;
     return this.memo(key, () => {
-      const name = `constant_${this.graph.initializers.size}`;
+      const name = this.#unique(`constant_${this.graph.initializers.size}`);
       const initializer: Initializer = { name, dtype, dims, data: { inline: constantBytes(dtype, values) } };
       this.graph.initializers.set(name, initializer);
       return { graph: this, name, dtype, shape: dims };
@@ -223,6 +221,19 @@ export class GraphBuilder {
     this.#names.set(name, count + 1);
     return count === 0 ? name : `${name}#${count}`;
   }
+}
+
+function emptyGraph(name: string): Graph {
+  return {
+    name,
+    nodes: [],
+    initializers: new Map(),
+    inputs: [],
+    outputs: [],
+    // Opset 17 (IR 8) has LayerNormalization and is the newest that every provider takes whole.
+    opsets: { '': 17, 'com.microsoft': 1 },
+    irVersion: 8,
+  };
 }
 
 function constantBytes(dtype: 'float' | 'int64' | 'bool', values: readonly number[] | Float32Array): Uint8Array {

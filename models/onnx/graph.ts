@@ -21,7 +21,10 @@ export const dataTypes = {
 } as const;
 export type DataType = keyof typeof dataTypes;
 
-/** A size known now, or the name of one that is known when the graph runs. */
+/**
+ * A size known now, or the name of one that is known when the graph runs. A name that ends in `?` is of an axis that is 1
+ * or as long as what it is broadcast against.
+ */
 export type Dim = number | string;
 
 export type Attribute =

@@ -33,6 +33,11 @@ export const sigmoid = unary('Sigmoid');
 export const sin = unary('Sin');
 export const cos = unary('Cos');
 export const exp = unary('Exp');
+export const log = unary('Log');
+export const erf = unary('Erf');
+export const sqrt = unary('Sqrt');
+export const reciprocal = unary('Reciprocal');
+export const neg = unary('Neg');
 
 /** Gaussian error linear unit, exact (erf). ONNX Runtime's own operator: opset 17 has none. */
 export function gelu(x: Value): Value {
@@ -61,6 +66,11 @@ export function cast(x: Value, to: DataType): Value {
   });
 }
 
+/** One number in the type of `x`, a scalar. */
+export function numberLike(x: Value, value: number): Value {
+  return x.graph.memo(`number ${x.dtype} ${value}`, () => cast(x.graph.constant('float', [value], []), x.dtype));
+}
+
 /** [M, K] x [N, K] (+ [N]) -> [M, N]; with `weightIsTransposed` the weight's bytes hold [K, N]. */
 export function gemm(x: Value, weight: Value, bias: Value | null, weightIsTransposed = false): Value {
   const width = weight.shape[weightIsTransposed ? 1 : 0] as Dim;
@@ -72,12 +82,13 @@ export function gemm(x: Value, weight: Value, bias: Value | null, weightIsTransp
   });
 }
 
+/** Over the last two axes, those before them broadcast. */
 export function matmul(a: Value, b: Value): Value {
   return a.graph.node({
     op: 'MatMul',
     inputs: [a, b],
     label: 'matmul',
-    shape: [...a.shape.slice(0, -1), b.shape[b.shape.length - 1] as Dim],
+    shape: [...broadcast(a.shape.slice(0, -2), b.shape.slice(0, -2)), a.shape.at(-2) as Dim, b.shape.at(-1) as Dim],
   });
 }
 
@@ -88,6 +99,32 @@ export function softmax(x: Value): Value {
     label: 'softmax',
     shape: x.shape,
     attributes: { axis: { type: 'int', value: -1 } },
+  });
+}
+
+function reducedShape(x: Value, axes: readonly number[]): Dim[] {
+  return x.shape.map((size, axis) => (axes.includes(axis) ? 1 : size));
+}
+
+/** Sum over axes, counted from the front, that stay with a size of 1. */
+export function reduceSum(x: Value, axes: readonly number[]): Value {
+  return x.graph.node({
+    op: 'ReduceSum',
+    inputs: [x, x.graph.constant('int64', axes, [axes.length])],
+    label: 'sum',
+    shape: reducedShape(x, axes),
+  });
+}
+
+/** Mean over axes, counted from the front, that stay with a size of 1. */
+export function reduceMean(x: Value, axes: readonly number[]): Value {
+  const asInput = (x.graph.graph.opsets[''] ?? 0) >= 18;
+  return x.graph.node({
+    op: 'ReduceMean',
+    inputs: asInput ? [x, x.graph.constant('int64', axes, [axes.length])] : [x],
+    label: 'mean',
+    shape: reducedShape(x, axes),
+    attributes: asInput ? {} : { axes: { type: 'ints', value: axes } },
   });
 }
 
@@ -195,4 +232,34 @@ export function where(condition: Value, yes: Value, no: Value): Value {
     shape: no.shape,
     dtype: no.dtype,
   });
+}
+
+/** To a larger shape, int64 [rank], by repetition along axes of size 1. */
+export function expand(x: Value, sizes: Value, shape: readonly Dim[]): Value {
+  return x.graph.node({ op: 'Expand', inputs: [x, sizes], label: 'expand', shape });
+}
+
+/** Zeros of the shape of `x`. */
+export function zerosLike(x: Value): Value {
+  const zeros = x.graph.node({
+    op: 'ConstantOfShape',
+    inputs: [shapeOf(x)],
+    label: 'zeros',
+    shape: x.shape,
+    dtype: 'float',
+  });
+  return cast(zeros, x.dtype);
+}
+
+/** 0, 1, 2, ... below `count`, int64 [1]: int64 [count]. */
+export function ramp(count: Value, size: Dim): Value {
+  const g = count.graph;
+  const scalar = g.node({ op: 'Squeeze', inputs: [count, g.constant('int64', [0], [1])], label: 'count', shape: [] });
+  const inputs = [g.constant('int64', [0], []), scalar, g.constant('int64', [1], [])];
+  return g.node({ op: 'Range', inputs, label: 'ramp', shape: [size] });
+}
+
+/** The elements of a vector from `start` to before `end`, both int64 [1]. */
+export function slice(vector: Value, start: Value, end: Value, size: Dim): Value {
+  return vector.graph.node({ op: 'Slice', inputs: [vector, start, end], label: 'slice', shape: [size] });
 }

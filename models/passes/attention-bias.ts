@@ -49,7 +49,7 @@ function biasInput(graph: Graph, inputs: Map<string, string>, place: AttentionPl
   if (known) return known;
   const name = `attention_bias/${place}/${level}`;
   const keys = place === 'cross' ? 'bias_tokens' : `bias_keys_${level}`;
-  graph.inputs.push({ name, dtype: 'float', dims: ['bias_rows', 1, `bias_queries_${level}`, keys] });
+  graph.inputs.push({ name, dtype: 'float', dims: ['bias_rows?', 1, `bias_queries_${level}`, keys] });
   inputs.set(level, name);
   return name;
 }

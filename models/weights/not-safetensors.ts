@@ -15,13 +15,7 @@ export function refuseForeign(head: Uint8Array, file: string): void {
   const text = latin.replace(/^\xef\xbb\xbf/, '').trimStart();
   const isZip = latin.startsWith('PK\x03\x04');
   const isPickle = latin.charCodeAt(0) === 0x80 && latin.charCodeAt(1) <= 5;
-  if (isPickle || (isZip && latin.includes('.pkl'))) {
-    throw new ImpastoError(
-      'PICKLE_REFUSED',
-      `${file} is a pickle (a PyTorch .ckpt, .pt or .bin): opening one runs whatever code its author put in.`,
-      'Get the .safetensors version of the same model, or convert it where you trust it. Impasto never unpickles.',
-    );
-  }
+  if (isPickle || (isZip && latin.includes('.pkl'))) throw pickleRefused(file);
   const refuse = (what: string, remedy: string): never => {
     throw new ImpastoError('NOT_SAFETENSORS', `${file} is ${what}, not a safetensors file.`, remedy);
   };
@@ -36,4 +30,12 @@ export function refuseForeign(head: Uint8Array, file: string): void {
   if (text.startsWith('{') || text.startsWith('[')) {
     refuse('a text file (JSON)', 'Open the weights, not a config or an error message saved under their name.');
   }
+}
+
+export function pickleRefused(file: string): ImpastoError {
+  return new ImpastoError(
+    'PICKLE_REFUSED',
+    `${file} is a pickle (a PyTorch .ckpt, .pt or .bin): opening one runs whatever code its author put in.`,
+    'Get the .safetensors version of the same model, or convert it where you trust it. Impasto never unpickles.',
+  );
 }

@@ -224,7 +224,7 @@ export const actions = [
   },
   {
     id: 'frame',
-    label: 'Outpaint: drag the frame',
+    label: 'Frame: drag it outward to outpaint',
     group: 'Tools',
     keys: ['O'],
     enabled: hasPicture,

@@ -1,5 +1,5 @@
 import { ImpastoError } from '../../contract/errors.ts';
-import type { RenderRequestInput } from '../../contract/request.ts';
+import type { AdapterRef, Region, RenderRequestInput } from '../../contract/request.ts';
 import { uploadReference } from '../../contract/uploads.ts';
 import { frameOf, hasMargins, useCanvas } from '../canvas/canvas-state.ts';
 import { isEmpty, maskId, regionOf, useLayers } from '../canvas/layers.ts';
@@ -8,6 +8,7 @@ import { useDevice } from '../state/device.ts';
 import { randomSeed, useDraft } from '../state/draft.ts';
 import { useRefusal } from '../state/refusal.ts';
 import type { Transport } from '../transport/transport.ts';
+import { takeTags } from './prompt-tags.ts';
 
 /** Puts what the window shows in the queue: the form, and what is on the canvas where it takes part. */
 export async function draw(transport: Transport, place: 'front' | 'end'): Promise<void> {
@@ -19,9 +20,18 @@ export async function draw(transport: Transport, place: 'front' | 'end'): Promis
   try {
     // The last stroke may still be on its way.
     await raster.settled();
-    const request = { ...draft, seed, provider: useDevice.getState().provider };
-    const parts = [await fromPicture(transport), await fromRegions(transport)];
-    await transport.call('queue.add', { requests: [Object.assign(request, ...parts)], place });
+    const { text: prompt, adapters } = takeTags(draft.prompt);
+    const regional = await fromRegions(transport);
+    const request: RenderRequestInput = {
+      ...draft,
+      prompt,
+      seed,
+      provider: useDevice.getState().provider,
+      ...(await fromPicture(transport)),
+      ...regional,
+      adapters: [...draft.adapters, ...adapters, ...regional.adapters],
+    };
+    await transport.call('queue.add', { requests: [request], place });
   } catch (thrown) {
     useRefusal.getState().refuse(thrown);
   }
@@ -43,8 +53,8 @@ export function canvasHasSize(): boolean {
 
 const hasRegions = () => useLayers.getState().regions.length > 0;
 
-/** The size of the canvas as models can draw it; the form's where the canvas does not say. */
-function sizeOfCanvas(): Pick<RenderRequestInput, 'width' | 'height'> {
+/** The size of the canvas as models can draw it; nothing where the form says. */
+export function sizeOfCanvas(): { width?: number; height?: number } {
   if (!canvasHasSize()) return {};
   const { shown, margins } = useCanvas.getState();
   const { left, top, right, bottom } = margins;
@@ -66,9 +76,12 @@ async function fromPicture(transport: Transport): Promise<Partial<RenderRequestI
   };
 }
 
-async function fromRegions(transport: Transport): Promise<Partial<RenderRequestInput>> {
+/** The regions with their masks, and the adapters that their prompts name. */
+async function fromRegions(
+  transport: Transport,
+): Promise<Pick<RenderRequestInput, 'regions' | 'composition' | 'width' | 'height'> & { adapters: AdapterRef[] }> {
   const { regions } = useLayers.getState();
-  if (regions.length === 0) return {};
+  if (regions.length === 0) return { adapters: [] };
   const { size, margins } = useCanvas.getState();
   const empty = regions.find(({ id }) => isEmpty(id));
   if (empty) {
@@ -79,10 +92,16 @@ async function fromRegions(transport: Transport): Promise<Partial<RenderRequestI
     );
   }
   const frame = frameOf(size, margins);
-  const named = [];
-  for (const region of regions) named.push(regionOf(region, await uploaded(transport, region.id, frame)));
+  const named: Region[] = [];
+  const adapters: AdapterRef[] = [];
+  for (const region of regions) {
+    const tags = takeTags(region.prompt, region.name);
+    adapters.push(...tags.adapters);
+    named.push(regionOf({ ...region, prompt: tags.text }, await uploaded(transport, region.id, frame)));
+  }
   const { composition } = useDraft.getState().draft;
-  return { regions: named, composition: { ...composition, method: 'regional' }, ...sizeOfCanvas() };
+  const method = composition.method === 'lora-composer' ? composition.method : 'regional';
+  return { regions: named, composition: { ...composition, method }, adapters, ...sizeOfCanvas() };
 }
 
 async function uploaded(transport: Transport, layer: string, box: Parameters<typeof raster.toPng>[1]): Promise<string> {

@@ -53,7 +53,7 @@ export class PaintTools {
     } else if (tool === 'colour') {
       this.#under = null;
       const change = { kind: 'colour', at: point, erase, tolerance, contiguous } as const;
-      void this.#guide.sendPicture().then(() => raster.edit('Select by colour', layer, change));
+      raster.awaits(this.#guide.sendPicture().then(() => raster.edit('Select by colour', layer, change)));
     }
   }
 

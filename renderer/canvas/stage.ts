@@ -67,7 +67,7 @@ export class CanvasStage {
   #spaceHeld = false;
   /** Where keys have moved the brush to, on the picture; null: a mouse or pen moves it. */
   #keyPlace: Place | null = null;
-  #sentPicture: string | null = null;
+  #sentPicture: CanvasImageSource | null = null;
   readonly #paint = new PaintTools({
     outline: (points) => this.#drawLine(points),
     sendPicture: () => this.#sendPicture(),
@@ -192,6 +192,7 @@ export class CanvasStage {
     const image = await loadPicture(url);
     if (this.#url !== url || !image) return;
     this.#picture.image(image);
+    this.#stage.container().dataset.picture = url;
     this.#adopt(image.naturalWidth, image.naturalHeight);
     this.#frameLayers();
     if (!useCanvas.getState().preview) this.#preview.visible(false);
@@ -312,9 +313,8 @@ export class CanvasStage {
   /** What goes by colours needs the picture: the worker is given it when it is first asked. */
   async #sendPicture(): Promise<void> {
     const image = this.#picture.image();
-    const url = this.#url;
-    if (!image || url === null || this.#sentPicture === url) return;
-    this.#sentPicture = url;
+    if (!image || this.#sentPicture === image) return;
+    this.#sentPicture = image;
     raster.setPicture(await createImageBitmap(image as HTMLImageElement));
   }
 
@@ -407,7 +407,8 @@ export class CanvasStage {
 
   #down(event: PointerEvent): void {
     const { tool, comparing, margins } = useCanvas.getState();
-    if (event.button !== 0 && event.button !== 1) return;
+    const penEraser = event.pointerType === 'pen' && event.button === 5;
+    if (event.button !== 0 && event.button !== 1 && !penEraser) return;
     this.#stage.container().setPointerCapture(event.pointerId);
     this.#keyPlace = null;
     const at = this.#pointOf(event);
@@ -417,7 +418,7 @@ export class CanvasStage {
     else if (comparing) this.#drag = { kind: 'split', x, y };
     else if (edges) this.#drag = { kind: 'frame', edges, start: margins };
     else this.#drag = { kind: isPaintTool(tool) ? 'paint' : 'pan', x, y };
-    if (this.#drag.kind === 'paint') this.#paint.begin(at, event.altKey);
+    if (this.#drag.kind === 'paint') this.#paint.begin(at, event.altKey || (penEraser && tool !== 'eraser'));
     if (this.#drag.kind === 'split') this.#moveSplit(event);
     this.#outlineBrush(at);
   }

@@ -1,8 +1,11 @@
-import { useEffect, useMemo, useRef, useState } from 'react';
+import { type KeyboardEvent, useEffect, useMemo, useRef, useState } from 'react';
+import type { RenderRequest } from '../../contract/request.ts';
 import { useDraft } from '../state/draft.ts';
 import { picturesOf, useJobs } from '../state/jobs.ts';
 import { useTransport } from '../transport/context.tsx';
+import { type Completion, complete, completionAt, type Suggestion } from './prompt-completion.ts';
 import { promptParts } from './prompt-parts.ts';
+import { SuggestionList, useSuggestions } from './prompt-suggestions.tsx';
 import { changeWeight } from './prompt-weight.ts';
 
 interface Chunk {
@@ -21,6 +24,7 @@ export function PromptField({
   placeholder,
   disabledWhy = null,
   short = false,
+  earlierIn = ({ prompt }) => [prompt],
   onChange,
 }: {
   id: string;
@@ -29,12 +33,47 @@ export function PromptField({
   placeholder: string;
   disabledWhy?: string | null;
   short?: boolean;
+  /** What of a request was typed in such a field. */
+  earlierIn?: (request: RenderRequest) => string[];
   onChange(value: string): void;
 }) {
   const chunks = useChunks(disabledWhy === null ? value : '');
   const area = useRef<HTMLTextAreaElement>(null);
   const history = useRef<{ at: number; own: string } | null>(null);
   const parts = useMemo(() => promptParts(value), [value]);
+  const suggestions = useSuggestions();
+  const [completion, setCompletion] = useState<Completion | null>(null);
+  /** Which suggestion Enter takes; -1: none, Enter is a new line. */
+  const [chosen, setChosen] = useState(-1);
+  const listId = `${id}-suggestions`;
+
+  const offer = (text: string, caret: number, open = false) => {
+    const next = completionAt(text, caret, suggestions, open);
+    setCompletion(next);
+    setChosen(next?.network || open ? 0 : -1);
+  };
+  const take = (suggestion: Suggestion) => {
+    const element = area.current;
+    if (!element || !completion) return;
+    const next = complete(value, completion, suggestion);
+    setCompletion(null);
+    onChange(next.text);
+    // After React has put the new text in.
+    requestAnimationFrame(() => element.setSelectionRange(next.caret, next.caret));
+  };
+  /** Keys of the list of suggestions. @returns whether it was one */
+  const choose = (event: KeyboardEvent): boolean => {
+    if (!completion || event.ctrlKey || event.metaKey || event.altKey) return false;
+    const count = completion.suggestions.length;
+    if (event.key === 'ArrowDown') setChosen((at) => (at + 1) % count);
+    else if (event.key === 'ArrowUp' && chosen >= 0) setChosen((at) => (at + count - 1) % count);
+    else if (event.key === 'Escape') setCompletion(null);
+    else if ((event.key === 'Tab' && !event.shiftKey) || (event.key === 'Enter' && chosen >= 0)) {
+      const suggestion = completion.suggestions[Math.max(0, chosen)];
+      if (suggestion) take(suggestion);
+    } else return false;
+    return true;
+  };
 
   const weigh = (direction: 1 | -1) => {
     const element = area.current;
@@ -48,8 +87,7 @@ export function PromptField({
   };
 
   const recallEarlier = (by: 1 | -1) => {
-    const field = id === 'prompt' ? 'prompt' : 'negativePrompt';
-    const drawn = [...new Set(picturesOf(useJobs.getState().jobs).map(({ request }) => request[field]))];
+    const drawn = [...new Set(picturesOf(useJobs.getState().jobs).flatMap(({ request }) => earlierIn(request)))];
     const earlier = drawn.filter((prompt) => prompt !== '' && prompt !== history.current?.own);
     history.current ??= { at: -1, own: value };
     const at = Math.min(earlier.length - 1, Math.max(-1, history.current.at + by));
@@ -82,11 +120,29 @@ export function PromptField({
           disabled={disabledWhy !== null}
           aria-describedby={disabledWhy === null ? undefined : `${id}-why`}
           spellCheck={false}
+          aria-autocomplete="list"
+          {...(completion && {
+            'aria-controls': listId,
+            ...(chosen >= 0 && { 'aria-activedescendant': `${listId}-${chosen}` }),
+          })}
           onChange={(event) => {
             history.current = null;
             onChange(event.target.value);
+            offer(event.target.value, event.target.selectionStart);
           }}
+          onBlur={() => setCompletion(null)}
+          onClick={() => setCompletion(null)}
           onKeyDown={(event) => {
+            if (choose(event)) {
+              event.preventDefault();
+              return;
+            }
+            if (event.key === ' ' && event.ctrlKey) {
+              event.preventDefault();
+              offer(value, event.currentTarget.selectionStart, true);
+              return;
+            }
+            if (event.key === 'ArrowLeft' || event.key === 'ArrowRight') setCompletion(null);
             if (event.key !== 'ArrowUp' && event.key !== 'ArrowDown') return;
             const up = event.key === 'ArrowUp';
             if (event.ctrlKey || event.metaKey) {
@@ -99,6 +155,10 @@ export function PromptField({
           }}
         />
       </div>
+      <output className="unseen">
+        {completion && `${completion.suggestions.length} suggestions: Tab takes the first, arrows choose`}
+      </output>
+      {completion && <SuggestionList id={listId} completion={completion} chosen={chosen} onChoose={take} />}
       {disabledWhy !== null && (
         <p id={`${id}-why`} className="hint">
           {disabledWhy}

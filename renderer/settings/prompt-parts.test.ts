@@ -23,4 +23,18 @@ describe('prompt parts', () => {
     expect(kinds('{red|teal} __sky__')).toEqual(['choice {', 'choice |', 'choice }', 'choice __sky__']);
     expect(kinds('at 10:30')).toEqual([]);
   });
+
+  it('name schedules apart from what they hold', () => {
+    expect(kinds('a [cat:dog:0.5]')).toEqual(['schedule [', 'schedule :', 'schedule :0.5]']);
+    expect(kinds('[red|(blue:1.2)]')).toEqual([
+      'schedule [',
+      'schedule |',
+      'bracket (',
+      'weight :1.2',
+      'bracket )',
+      'schedule ]',
+    ]);
+    // Less weight, not a schedule.
+    expect(kinds('[cat]')).toEqual(['bracket [', 'bracket ]']);
+  });
 });

@@ -73,6 +73,7 @@ export function SettingsPanel() {
           value={draft.negativePrompt}
           disabledWhy={noNegative}
           short
+          earlierIn={({ negativePrompt }) => [negativePrompt]}
           onChange={(negativePrompt) => edit('Negative prompt', { negativePrompt })}
         />
         <AdapterRack />

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import type { AdapterLayer } from '../../../models/adapters/adapter.ts';
 import { FactorStack, type Selection, type StackModule } from './factor-stack.ts';
 
@@ -25,21 +25,36 @@ function layer(path: string, rank: number, seed: number, scale = 1): AdapterLaye
   };
 }
 
+/** Does the graph pick the ranks that act? Both kinds of graph are given the same. */
+let picks = true;
+
+/** A module's factors as the graph computes with them. */
+function acting(selection: Selection, path: string) {
+  const module = modules.find((candidate) => candidate.path === path) as StackModule;
+  const inner = module.kernel.reduce((a, b) => a * b, module.in);
+  const { a, b } = selection.factors(path);
+  const { rank } = selection[module.kind];
+  const rows = picks ? [...(selection.picks[module.kind].data as BigInt64Array)].map(Number) : [...Array(rank).keys()];
+  expect(rows.length).toBe(rank);
+  expect([a.data.length, b.data.length]).toEqual([(a.shape[0] ?? 0) * inner, (b.shape[0] ?? 0) * module.out]);
+  if (!picks) expect(a.shape[0]).toBe(rank);
+  const take = (data: Float32Array, width: number) =>
+    rows.flatMap((row) => [...data.subarray(row * width, (row + 1) * width)]);
+  return { a: take(a.data as Float32Array, inner), b: take(b.data as Float32Array, module.out) };
+}
+
 /** The delta that an adapter's span of a selection gives a module, [out, in]. */
 function delta(selection: Selection, id: string, path: string): number[] {
   const module = modules.find((candidate) => candidate.path === path) as StackModule;
   const inner = module.kernel.reduce((a, b) => a * b, module.in);
   const span = selection[module.kind].spans.get(id);
-  const { a, b } = selection.factors(path);
-  expect(a.data.length).toBe(selection[module.kind].rank * inner);
-  expect(b.data.length).toBe(selection[module.kind].rank * module.out);
+  const { a, b } = acting(selection, path);
   const sum = new Array<number>(module.out * inner).fill(0);
   for (let rank = span?.offset ?? 0; rank < (span ? span.offset + span.rank : 0); rank++) {
     for (let out = 0; out < module.out; out++) {
       for (let at = 0; at < inner; at++) {
         sum[out * inner + at] =
-          (sum[out * inner + at] as number) +
-          Number(b.data[rank * module.out + out]) * Number(a.data[rank * inner + at]);
+          (sum[out * inner + at] as number) + (b[rank * module.out + out] as number) * (a[rank * inner + at] as number);
       }
     }
   }
@@ -64,9 +79,13 @@ function expectClose(actual: readonly number[], expected: readonly number[]): vo
 
 const none = new Set<string>();
 
-describe('FactorStack', () => {
+describe.each([true, false])('FactorStack where the graph picks: %s', (given) => {
+  beforeEach(() => {
+    picks = given;
+  });
+
   it("keeps each adapter's delta, with ranks that differ between layers and layers that it lacks", () => {
-    const stack = new FactorStack(modules);
+    const stack = new FactorStack(modules, picks);
     const a = [layer('to_q', 2, 1, 0.5), layer('to_k', 4, 2), layer('conv', 1, 3)];
     const b = [layer('to_q', 3, 4, 2)];
     stack.add([{ id: 'a', layers: a }], none);
@@ -80,7 +99,7 @@ describe('FactorStack', () => {
   });
 
   it('gives a rank of one, of zeros, where nothing acts', () => {
-    const selection = new FactorStack(modules).select([]);
+    const selection = new FactorStack(modules, picks).select([]);
     const { a, b } = selection.factors('conv');
     expect(a.shape).toEqual([1, 2, 3, 3]);
     expect(b.shape).toEqual([1, 3]);
@@ -90,7 +109,7 @@ describe('FactorStack', () => {
   it('gives the same numbers whatever was opened before, and in whatever order', () => {
     const entry = (id: string, seed: number) => ({ id, layers: [layer('to_q', 40, seed)] });
     const entries = [entry('a', 1), entry('b', 2), entry('c', 3), entry('d', 4)];
-    const [forward, backward] = [new FactorStack(modules), new FactorStack(modules)];
+    const [forward, backward] = [new FactorStack(modules, picks), new FactorStack(modules, picks)];
     const all = new Set(['a', 'b', 'c', 'd']);
     for (const one of entries) forward.add([one], all);
     for (const one of entries.toReversed()) backward.add([one], all);
@@ -101,13 +120,13 @@ describe('FactorStack', () => {
       ['a', 'b', 'd'],
     ]) {
       const [x, y] = [forward.select(ids), backward.select(ids)];
-      expect(x.factors('to_q')).toEqual(y.factors('to_q'));
+      expect(acting(x, 'to_q')).toEqual(acting(y, 'to_q'));
       for (const id of ids) expectClose(delta(x, id, 'to_q'), deltaOf(layer('to_q', 40, 'abcd'.indexOf(id) + 1)));
     }
   });
 
-  it('copies nothing for neighbours, and closes gaps where a sum would run over more than 128 ranks', () => {
-    const stack = new FactorStack(modules);
+  it('copies nothing for neighbours, and never where the graph picks, and gives the chosen ranks alone', () => {
+    const stack = new FactorStack(modules, picks);
     const ids = ['a', 'b', 'c', 'd'];
     stack.add(
       ids.map((id, index) => ({ id, layers: [layer('to_q', 50, index)] })),
@@ -116,12 +135,36 @@ describe('FactorStack', () => {
     const memory = (selected: string[]) => stack.select(selected).factors('to_q').a.data.buffer;
     expect(memory(['a', 'b'])).toBe(memory(['c', 'd']));
     expect(stack.select(['a', 'b']).linear.rank).toBe(100);
-    expect(memory(['a', 'd'])).not.toBe(memory(['a', 'b']));
+    expect(memory(['a', 'd']) === memory(['a', 'b'])).toBe(picks);
     expect(stack.select(['a', 'd']).linear.rank).toBe(100);
+    for (const id of ['a', 'd']) {
+      expectClose(delta(stack.select(['a', 'd']), id, 'to_q'), deltaOf(layer('to_q', 50, 'abcd'.indexOf(id))));
+    }
+  });
+
+  it('lays gains side by side, one for each adapter that has any, zeros where a module has none', () => {
+    const stack = new FactorStack(modules, picks);
+    const gain = (values: number[]) => ({ side: 'out', values: Float32Array.from(values) }) as const;
+    const entries = [
+      { id: 'a', layers: [{ ...layer('to_q', 1, 1), gain: gain([1, 2]) }] },
+      { id: 'b', layers: [layer('to_q', 1, 2)] },
+      { id: 'c', layers: [{ ...layer('to_q', 1, 3), gain: gain([3, 4]) }, layer('conv', 1, 3)] },
+    ];
+    stack.add(entries, none);
+    const selection = stack.select(['a', 'b', 'c']);
+    expect([...selection.gains.out.spans]).toEqual([
+      ['a', { offset: 0, rank: 1 }],
+      ['c', { offset: 1, rank: 1 }],
+    ]);
+    expect(selection.gain('to_q', 'out')).toEqual({ data: Float32Array.of(1, 2, 3, 4), shape: [2, 2] });
+    expect(selection.gain('conv', 'out')).toEqual({ data: new Float32Array(6), shape: [2, 3] });
+    expect(selection.gain('to_q', 'in')).toEqual({ data: new Float32Array(3), shape: [1, 3] });
+    const wrong = { ...layer('to_q', 1, 1), gain: gain([1, 2, 3]) };
+    expect(() => stack.add([{ id: 'd', layers: [wrong] }], none)).toThrow(/to_q is made for/);
   });
 
   it('leaves what a picture in the making holds as it is when adapters are added or give way', () => {
-    const stack = new FactorStack(modules);
+    const stack = new FactorStack(modules, picks);
     stack.add([{ id: 'b', layers: [layer('to_q', 3, 2)] }], none);
     const drawing = stack.select(['b']);
     const held = drawing.factors('to_q');
@@ -134,7 +177,7 @@ describe('FactorStack', () => {
   });
 
   it('replaces an adapter of the same identity and tells layers that the network lacks', () => {
-    const stack = new FactorStack(modules);
+    const stack = new FactorStack(modules, picks);
     stack.add([{ id: 'a', layers: [layer('to_q', 2, 1)] }], none);
     const second = layer('to_q', 3, 9);
     const lost = stack.add([{ id: 'a', layers: [second, { ...layer('to_q', 1, 1), path: 'elsewhere' }] }], none);
@@ -143,7 +186,7 @@ describe('FactorStack', () => {
   });
 
   it('refuses a layer of another size', () => {
-    const stack = new FactorStack(modules);
+    const stack = new FactorStack(modules, picks);
     const wrong = { ...layer('to_k', 2, 1), path: 'to_q' };
     expect(() => stack.add([{ id: 'a', layers: [wrong] }], none)).toThrow(/to_q is made for 5 inputs and 4 outputs/);
   });

@@ -1,6 +1,7 @@
 import { ImpastoError } from '../../../contract/errors.ts';
 import type { AdapterLayer } from '../../../models/adapters/adapter.ts';
 import type { AdaptableModule } from '../../../models/passes/adaptable-modules.ts';
+import type { GainSide } from '../../../models/passes/side-branch.ts';
 import type { Tensor } from '../runtime/tensor.ts';
 
 /** What the stack needs to know of a module. */
@@ -31,14 +32,21 @@ export interface Selection {
   key: string;
   linear: RankAxis;
   conv: RankAxis;
-  /** A [rank, in(, k, k)] and B [rank, out] of a module. B holds alpha/rank. */
+  /** One place for each adapter that has gains of a side. */
+  gains: Readonly<Record<GainSide, RankAxis>>;
+  /** For a graph that picks: which rows of the factors make up each axis. */
+  picks: Readonly<Record<StackModule['kind'], Tensor>>;
+  /** A [rank, in(, k, k)] and B [rank, out] of a module. B holds alpha/rank. For a graph that picks, with others between. */
   factors(path: string): { a: Tensor; b: Tensor };
+  /** Gains of a module, [gains, out] or [gains, in]: zeros where an adapter has none there. */
+  gain(path: string, side: GainSide): Tensor;
 }
 
 interface Slot {
   id: string;
   rank: RankCounts;
   paths: ReadonlySet<string>;
+  gains: Readonly<Record<GainSide, ReadonlyMap<string, Float32Array>>>;
   bytes: number;
   used: number;
 }
@@ -53,13 +61,7 @@ interface Factors {
 
 const axes = ['linear', 'conv'] as const;
 
-/**
- * ONNX Runtime's CPU kernel sums a product over runs of 128: within one run ranks under a gate of zero change no bit of
- * the sum, so that they can stay where they are.
- */
-const sumRun = 128;
-
-/** Room for adapters to come. Until they do, its pages are never touched and take no memory. */
+/** Room for adapters to come. Until they do, its pages are not touched and take no memory. */
 const spareRanks = 128;
 
 /** Bytes of adapters kept though the last picture did not use them. */
@@ -67,14 +69,15 @@ const idleBytes = 512e6;
 
 /**
  * The factors of a network's opened adapters, laid side by side along the rank axis once, when an adapter is opened:
- * per module A as [rank, in] and B as [rank, out], so that neighbours are one run of memory. Choosing other adapters among
- * those opened then takes a view of that memory and copies nothing, but where ranks that are not asked for lie between
- * and would change the last bits of a sum.
+ * per module A as [rank, in] and B as [rank, out], so that neighbours are one run of memory. Choosing among those opened
+ * copies nothing where the graph picks the ranks itself, since views of that memory and a list of rows are all that
+ * changes; for a graph that does not, factors that are no neighbours are laid out anew.
  *
  * The order is that of the identities, whatever was opened first: the same adapters give the same numbers.
  */
 export class FactorStack {
   readonly #modules = new Map<string, Factors>();
+  readonly #picks: boolean;
   #slots: Slot[] = [];
   #clock = 0;
   /** Grows as ranks move: a selection's places hold for one layout. */
@@ -82,7 +85,9 @@ export class FactorStack {
   #zeros = new Float32Array(0);
   #layouts = new Map<string, Selection>();
 
-  constructor(modules: Iterable<StackModule>) {
+  /** @param picks the graph picks the ranks that act */
+  constructor(modules: Iterable<StackModule>, picks: boolean) {
+    this.#picks = picks;
     for (const module of modules) this.#modules.set(module.path, { module, data: null });
   }
 
@@ -98,10 +103,11 @@ export class FactorStack {
   /**
    * Lays new adapters beside those held. Adapters that are neither new nor in `keep` give way, the longest unused
    * first, where they take much memory.
+   * @param share of all that is to be added soon, what part this is: room is kept for the rest
    * @returns by adapter, paths of its layers that this network does not have
    * @throws ImpastoError `ADAPTER_WRONG_BASE` where a layer's size is not its module's
    */
-  add(entries: readonly StackEntry[], keep: ReadonlySet<string>): Map<string, string[]> {
+  add(entries: readonly StackEntry[], keep: ReadonlySet<string>, share = 1): Map<string, string[]> {
     const unplaced = new Map<string, string[]>();
     const added = new Map<string, Map<string, AdapterLayer>>();
     const slots = this.#slots.filter(({ id }) => !entries.some((entry) => entry.id === id));
@@ -119,7 +125,7 @@ export class FactorStack {
       added.set(id, placed);
       slots.push(this.#slot(id, placed));
     }
-    this.#relay(this.#withoutIdle(slots, new Set([...keep, ...added.keys()])), added);
+    this.#relay(this.#withoutIdle(slots, new Set([...keep, ...added.keys()])), added, share);
     return unplaced;
   }
 
@@ -131,7 +137,7 @@ export class FactorStack {
     const key = `${this.#layout} ${JSON.stringify(chosen.map(({ id }) => id))}`;
     const known = this.#layouts.get(key);
     if (known) return known;
-    const made = this.#selection(key, wanted);
+    const made = this.#selection(key, chosen);
     this.#layouts.set(key, made);
     // Copies are held by their selections: a few of them bound the memory.
     for (const oldest of [...this.#layouts.keys()].slice(0, -4)) this.#layouts.delete(oldest);
@@ -140,13 +146,15 @@ export class FactorStack {
 
   #slot(id: string, layers: ReadonlyMap<string, AdapterLayer>): Slot {
     const rank = { linear: 0, conv: 0 };
+    const gains = { out: new Map<string, Float32Array>(), in: new Map<string, Float32Array>() };
     let bytes = 0;
-    for (const [path, { rank: own, down, up }] of layers) {
+    for (const [path, { rank: own, down, up, gain }] of layers) {
       const { kind } = (this.#modules.get(path) as Factors).module;
       rank[kind] = Math.max(rank[kind], own);
       bytes += 4 * (down.length + up.length);
+      if (gain) gains[gain.side].set(path, gain.values);
     }
-    return { id, rank, paths: new Set(layers.keys()), bytes, used: ++this.#clock };
+    return { id, rank, paths: new Set(layers.keys()), gains, bytes, used: ++this.#clock };
   }
 
   #withoutIdle(slots: Slot[], keep: ReadonlySet<string>): Slot[] {
@@ -162,33 +170,44 @@ export class FactorStack {
 
   /**
    * Lays the slots out, module by module: ranks that an adapter does not have in a module are zeros. What comes after all
-   * that is held is written behind it, into room kept for that; else a module's factors are laid out anew, so that
-   * selections in use keep theirs.
+   * that is held is written behind it, into room kept for that; else all is laid out anew, so that selections in use keep
+   * theirs.
    */
-  #relay(slots: Slot[], added: ReadonlyMap<string, ReadonlyMap<string, AdapterLayer>>): void {
+  #relay(slots: Slot[], added: ReadonlyMap<string, ReadonlyMap<string, AdapterLayer>>, share: number): void {
     const before = offsets(this.#slots);
     const after = offsets(slots);
     const appends = this.#slots.every((slot, index) => slots[index] === slot);
     const total = { linear: 0, conv: 0 };
-    for (const { rank } of slots) for (const axis of axes) total[axis] += rank[axis];
-    for (const [path, factors] of this.#modules) {
-      const { module } = factors;
-      if (!slots.some((slot) => slot.paths.has(path))) {
-        factors.data = null;
-        continue;
+    const coming = { linear: spareRanks, conv: spareRanks };
+    for (const { id, rank } of slots) {
+      for (const axis of axes) {
+        total[axis] += rank[axis];
+        if (added.has(id)) coming[axis] += Math.ceil(rank[axis] * (1 / share - 1));
       }
+    }
+    const wanted = [...this.#modules.values()].filter(({ module }) =>
+      slots.some(({ paths }) => paths.has(module.path)),
+    );
+    const inPlace =
+      appends && wanted.every(({ module, data }) => data && data.b.length >= total[module.kind] * module.out);
+    const room = (module: StackModule) => total[module.kind] + coming[module.kind];
+    // One block for all: the system hands out blocks of this size untouched, and takes them back whole.
+    const place = inPlace
+      ? null
+      : placesIn(wanted.map(({ module }) => room(module) * (innerSize(module) + module.out)));
+    for (const [index, factors] of wanted.entries()) {
+      const { module, data: held } = factors;
       const [inner, out] = [innerSize(module), module.out];
-      const held = factors.data;
-      const inPlace = held !== null && appends && held.b.length >= total[module.kind] * out;
-      const room = total[module.kind] + spareRanks;
-      const data = inPlace ? held : { a: new Float32Array(room * inner), b: new Float32Array(room * out) };
+      const own = place?.(index);
+      const data = own ? { a: own.subarray(0, room(module) * inner), b: own.subarray(room(module) * inner) } : held;
+      if (!data) throw new Error('factors without a place');
       for (const slot of slots) {
-        const layer = added.get(slot.id)?.get(path);
+        const layer = added.get(slot.id)?.get(module.path);
         const at = (after.get(slot.id) as RankCounts)[module.kind];
         if (layer) {
           data.a.set(layer.down, at * inner);
           turnInto(data.b, at * out, layer);
-        } else if (held && !inPlace && slot.paths.has(path)) {
+        } else if (held && own && slot.paths.has(module.path)) {
           const from = (before.get(slot.id) as RankCounts)[module.kind];
           const rank = slot.rank[module.kind];
           data.a.set(held.a.subarray(from * inner, (from + rank) * inner), at * inner);
@@ -197,74 +216,91 @@ export class FactorStack {
       }
       factors.data = data;
     }
+    if (!inPlace) for (const factors of this.#modules.values()) if (!wanted.includes(factors)) factors.data = null;
     this.#slots = slots;
     this.#layout += 1;
     this.#layouts.clear();
   }
 
-  #selection(key: string, wanted: ReadonlySet<string>): Selection {
-    const { linear, conv } = { linear: this.#axis('linear', wanted), conv: this.#axis('conv', wanted) };
-    const plans = { linear, conv };
+  #selection(key: string, chosen: readonly Slot[]): Selection {
+    const plans = { linear: this.#plan('linear', chosen), conv: this.#plan('conv', chosen) };
     const memo = new Map<string, { a: Tensor; b: Tensor }>();
+    const gained = {
+      out: chosen.filter(({ gains }) => gains.out.size > 0),
+      in: chosen.filter(({ gains }) => gains.in.size > 0),
+    };
     return {
       key,
-      linear: linear.axis,
-      conv: conv.axis,
+      linear: plans.linear.axis,
+      conv: plans.conv.axis,
+      gains: {
+        out: axisOf(gained.out.map(({ id }) => ({ id, rank: 1 }))),
+        in: axisOf(gained.in.map(({ id }) => ({ id, rank: 1 }))),
+      },
+      picks: { linear: plans.linear.picks, conv: plans.conv.picks },
       factors: (path) => {
         const known = memo.get(path);
         if (known) return known;
-        const factors = this.#modules.get(path);
-        if (!factors) throw new Error(`the stack has no module ${path}`);
-        const { module, data } = factors;
+        const { module, data } = this.#module(path);
         const plan = plans[module.kind];
         const made = {
-          a: {
-            data: this.#rows(data?.a, innerSize(module), plan),
-            shape: [plan.axis.rank, module.in, ...module.kernel],
-          },
-          b: { data: this.#rows(data?.b, module.out, plan), shape: [plan.axis.rank, module.out] },
+          a: { data: this.#rows(data?.a, innerSize(module), plan), shape: [plan.rows, module.in, ...module.kernel] },
+          b: { data: this.#rows(data?.b, module.out, plan), shape: [plan.rows, module.out] },
         };
         memo.set(path, made);
         return made;
       },
+      gain: (path, side) => {
+        const { module } = this.#module(path);
+        const size = side === 'out' ? module.out : module.in;
+        const rows = Math.max(1, gained[side].length);
+        const own = gained[side].map(({ gains }) => gains[side].get(path));
+        if (own.every((values) => values === undefined)) return { data: this.#blank(rows * size), shape: [rows, size] };
+        const joined = new Float32Array(rows * size);
+        for (const [row, values] of own.entries()) if (values) joined.set(values, row * size);
+        return { data: joined, shape: [rows, size] };
+      },
     };
   }
 
-  /** Which runs of the stack's ranks make up a selection's axis. */
-  #axis(kind: (typeof axes)[number], wanted: ReadonlySet<string>): AxisPlan {
+  #module(path: string): Factors {
+    const factors = this.#modules.get(path);
+    if (!factors) throw new Error(`the stack has no module ${path}`);
+    return factors;
+  }
+
+  /** Which of the stack's ranks make up a selection's axis, and how they are handed over. */
+  #plan(kind: (typeof axes)[number], slots: readonly Slot[]): AxisPlan {
     const at = offsets(this.#slots);
-    const present = this.#slots.filter((slot) => slot.rank[kind] > 0);
-    const chosen = present.filter(({ id }) => wanted.has(id));
-    const [first, last] = [chosen[0], chosen[chosen.length - 1]];
-    if (!first || !last) return { runs: [], axis: { rank: 1, spans: new Map() } };
-    const offset = (slot: Slot) => (at.get(slot.id) as RankCounts)[kind];
-    const start = offset(first);
-    const rank = offset(last) + last.rank[kind] - start;
-    const gaps = rank > chosen.reduce((sum, slot) => sum + slot.rank[kind], 0);
-    if (!gaps || rank <= sumRun) {
-      const spans = new Map(chosen.map((slot) => [slot.id, { offset: offset(slot) - start, rank: slot.rank[kind] }]));
-      return { runs: [{ offset: start, rank }], axis: { rank, spans } };
+    const chosen = slots.filter((slot) => slot.rank[kind] > 0);
+    const axis = axisOf(chosen.map(({ id, rank }) => ({ id, rank: rank[kind] })));
+    const runs: RankSpan[] = [];
+    for (const { id, rank } of chosen) {
+      const offset = (at.get(id) as RankCounts)[kind];
+      const last = runs.at(-1);
+      if (last && last.offset + last.rank === offset) last.rank += rank[kind];
+      else runs.push({ offset, rank: rank[kind] });
     }
-    const spans = new Map<string, RankSpan>();
-    let total = 0;
-    for (const slot of chosen) {
-      spans.set(slot.id, { offset: total, rank: slot.rank[kind] });
-      total += slot.rank[kind];
-    }
-    const runs = chosen.map((slot) => ({ offset: offset(slot), rank: slot.rank[kind] }));
-    return { runs, axis: { rank: total, spans } };
+    const [first, last] = [runs[0], runs.at(-1)];
+    if (!first || !last) return { axis, runs: [], rows: 1, picks: indices([0]) };
+    const picked = runs.flatMap(({ offset, rank }) =>
+      Array.from({ length: rank }, (_, row) => offset - first.offset + row),
+    );
+    if (!this.#picks) return { axis, runs, rows: axis.rank, picks: indices(picked) };
+    const whole = { offset: first.offset, rank: last.offset + last.rank - first.offset };
+    return { axis, runs: [whole], rows: whole.rank, picks: indices(picked) };
   }
 
   /** The plan's rows of a factor: a view where they are one run. */
-  #rows(data: Float32Array | undefined, width: number, { runs, axis }: AxisPlan): Float32Array {
+  #rows(data: Float32Array | undefined, width: number, { runs, rows }: AxisPlan): Float32Array {
     const [only, ...more] = runs;
-    if (!data || !only) return this.#blank(axis.rank * width);
-    const rows = ({ offset, rank }: RankSpan) => data.subarray(offset * width, (offset + rank) * width);
-    if (more.length === 0) return rows(only);
-    const joined = new Float32Array(axis.rank * width);
+    if (!data || !only) return this.#blank(rows * width);
+    const view = ({ offset, rank }: RankSpan) => data.subarray(offset * width, (offset + rank) * width);
+    if (more.length === 0) return view(only);
+    const joined = new Float32Array(rows * width);
     let at = 0;
     for (const run of runs) {
-      joined.set(rows(run), at);
+      joined.set(view(run), at);
       at += run.rank * width;
     }
     return joined;
@@ -278,9 +314,38 @@ export class FactorStack {
 }
 
 interface AxisPlan {
-  runs: RankSpan[];
   axis: RankAxis;
+  /** Runs of the stack's ranks that are handed over. */
+  runs: readonly RankSpan[];
+  /** Ranks of all runs, at least 1. */
+  rows: number;
+  /** Of those, the ones that make up the axis. */
+  picks: Tensor;
 }
+
+/** Parts of one block of memory, by index. */
+function placesIn(lengths: readonly number[]): (index: number) => Float32Array {
+  const block = new Float32Array(lengths.reduce((sum, length) => sum + length, 0));
+  const starts: number[] = [];
+  let at = 0;
+  for (const length of lengths) {
+    starts.push(at);
+    at += length;
+  }
+  return (index) => block.subarray(starts[index], (starts[index] as number) + (lengths[index] as number));
+}
+
+function axisOf(parts: readonly { id: string; rank: number }[]): RankAxis {
+  const spans = new Map<string, RankSpan>();
+  let total = 0;
+  for (const { id, rank } of parts) {
+    spans.set(id, { offset: total, rank });
+    total += rank;
+  }
+  return { rank: Math.max(1, total), spans };
+}
+
+const indices = (rows: readonly number[]): Tensor => ({ data: BigInt64Array.from(rows, BigInt), shape: [rows.length] });
 
 function offsets(slots: readonly Slot[]): Map<string, RankCounts> {
   const found = new Map<string, RankCounts>();
@@ -302,8 +367,9 @@ function turnInto(target: Float32Array, start: number, { up, out, rank, scale }:
 }
 
 function assertSize(layer: AdapterLayer, module: StackModule): void {
-  const { rank, down, up, out, path } = layer;
-  const fits = down.length === rank * innerSize(module) && out === module.out && up.length === rank * out;
+  const { rank, down, up, out, path, gain } = layer;
+  const gains = gain === undefined || gain.values.length === (gain.side === 'out' ? module.out : module.in);
+  const fits = down.length === rank * innerSize(module) && out === module.out && up.length === rank * out && gains;
   if (fits) return;
   throw new ImpastoError(
     'ADAPTER_WRONG_BASE',

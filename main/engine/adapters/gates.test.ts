@@ -84,9 +84,22 @@ describe('gates of a row', () => {
       ['b', 2, 1],
     ]),
     conv: axis([['a', 0, 1]]),
+    gains: { out: axis([['b', 0, 1]]), in: axis([['a', 0, 1]]) },
   };
   const mask: MaskPyramid = maskPyramid(plane([1, 0, 0.5, 0.5], 2), 1);
   const sizes = levelSizes(2, 2, 1);
+
+  it('of gains are one value an adapter, under its mask where they work on the picture', () => {
+    const names = { level0: { 'out/planes': 'planes', 'in/rows': 'rows' }, vector: { 'out/rows': 'vector' } } as const;
+    const uses = [
+      { id: 'a', strength: 0.5, mask: null },
+      { id: 'b', strength: 2, mask },
+    ];
+    const feeds = rowGates(new Map(Object.entries(names)), selection, { uses }, sizes);
+    expect(feeds.planes).toEqual({ data: Float32Array.of(2, 0, 1, 1), shape: [1, 1, 2, 2] });
+    expect(feeds.rows).toEqual({ data: new Float32Array(4).fill(0.5), shape: [1, 4, 1] });
+    expect(feeds.vector).toEqual({ data: Float32Array.of(1), shape: [1, 1, 1] });
+  });
 
   it('are one value a rank where nothing is masked', () => {
     const feeds = rowGates(gates, selection, { uses: [{ id: 'a', strength: 0.5, mask: null }] }, sizes);

@@ -1,5 +1,5 @@
 import type { SegmentMixing } from '../../../models/passes/cross-segments.ts';
-import type { SideBranchInputs } from '../../../models/passes/side-branch.ts';
+import { type GateKind, gainSides, type SideBranchInputs } from '../../../models/passes/side-branch.ts';
 import type { Tensor } from '../runtime/tensor.ts';
 import type { RankAxis, Selection } from './factor-stack.ts';
 import type { MaskPyramid } from './level-masks.ts';
@@ -47,24 +47,33 @@ export function levelSizes(height: number, width: number, levels: number): Level
 }
 
 /**
- * The gates of one row, by input name: for Linears [1, positions or 1, rank], for convolutions [1, rank, h or 1, w or 1].
+ * The gates of one row, by input name: for Linears [1, positions or 1, rank], for convolutions [1, rank, h or 1, w or 1];
+ * those of gains alike, with a number for each gain.
  * They carry strength, schedule and mask: all that may change without another graph or other factors.
  */
 export function rowGates(
   gates: SideBranchInputs['gates'],
-  selection: Pick<Selection, 'linear' | 'conv'>,
+  selection: Pick<Selection, 'linear' | 'conv' | 'gains'>,
   row: RowUse,
   sizes: LevelSizes,
   segments: SegmentPlaces | null = null,
 ): Record<string, Tensor> {
   const feeds: Record<string, Tensor> = {};
   for (const [place, names] of gates) {
-    if (segments && row.segments && names.rows !== undefined && place.startsWith('segments_')) {
-      feeds[names.rows] = segmentsGate(place, selection.linear, row.segments, segments);
-      continue;
+    const segmented = segments && row.segments && place.startsWith('segments_') ? row.segments : null;
+    const rows = (axis: RankAxis) =>
+      segments && segmented ? segmentsGate(place, axis, segmented, segments) : rowsGate(place, axis, row, sizes);
+    const planes = (axis: RankAxis) => planesGate(place, axis, row, sizes);
+    const add = (kind: GateKind, gate: (axis: RankAxis) => Tensor, axis: RankAxis) => {
+      const name = names[kind];
+      if (name !== undefined) feeds[name] = gate(axis);
+    };
+    add('rows', rows, selection.linear);
+    add('planes', planes, selection.conv);
+    for (const side of gainSides) {
+      add(`${side}/rows`, rows, selection.gains[side]);
+      add(`${side}/planes`, planes, selection.gains[side]);
     }
-    if (names.rows !== undefined) feeds[names.rows] = rowsGate(place, selection.linear, row, sizes);
-    if (names.planes !== undefined) feeds[names.planes] = planesGate(place, selection.conv, row, sizes);
   }
   return feeds;
 }

@@ -1,3 +1,4 @@
+import type { ProviderName } from '../../../contract/request.ts';
 import type { UNetConfig } from '../../../models/checkpoint/component-config.ts';
 import type { Graph } from '../../../models/onnx/graph.ts';
 import {
@@ -13,13 +14,17 @@ import { addAttentionMaps } from '../../../models/passes/attention-maps.ts';
 import { addCrossSegments, type SegmentMixing } from '../../../models/passes/cross-segments.ts';
 import { addInjections, type InjectionSite } from '../../../models/passes/injections.ts';
 import { pruneTo } from '../../../models/passes/prune.ts';
-import { addSideBranches, type SideBranchInputs } from '../../../models/passes/side-branch.ts';
+import { addSideBranches, type GainSide, type SideBranchInputs } from '../../../models/passes/side-branch.ts';
 import type { GraphPass } from '../model/network-sessions.ts';
 
 /** Which inputs a UNet's graph has beside its own. A plain picture takes the plain graph and pays for none. */
 export interface UNetVariant {
   /** Modules with a side branch; null: none. */
   reach: AdapterReach | null;
+  /** Gains of DoRA beside the branches. */
+  gains: readonly GainSide[];
+  /** The graph picks the ranks that act: {@link picksRanks}. */
+  picks: boolean;
   /** A bias on cross-attention. */
   cross: boolean;
   /** Runs of queries in which self-attention with a bias is done at the latent's own size; 0: it has no bias. */
@@ -34,6 +39,8 @@ export interface UNetVariant {
 
 export const plainVariant: UNetVariant = {
   reach: null,
+  gains: [],
+  picks: false,
   cross: false,
   selfRuns: 0,
   segments: false,
@@ -41,10 +48,17 @@ export const plainVariant: UNetVariant = {
   injections: false,
 };
 
+/** Which inputs a text encoder's graph has beside its own. */
+export type TextVariant = Pick<UNetVariant, 'gains' | 'picks'>;
+
+/** The CPU reads factors where they lie; other providers are sent what they are given. */
+export const picksRanks = (provider: ProviderName): boolean => provider === 'cpu';
+
 /** Names the variant in the session cache; '' is the plain graph. */
-export function variantKey({ reach, cross, selfRuns, segments, maps, injections }: UNetVariant): string {
+export function variantKey(variant: UNetVariant): string {
+  const { reach, cross, selfRuns, segments, maps, injections } = variant;
   return [
-    reach ? `gated ${reach}` : '',
+    reach ? `${branchKey(variant)} ${reach}` : '',
     cross ? 'cross bias' : '',
     selfRuns > 0 ? `self bias ${selfRuns}` : '',
     segments ? 'segments' : '',
@@ -54,6 +68,9 @@ export function variantKey({ reach, cross, selfRuns, segments, maps, injections 
     .filter((part) => part !== '')
     .join(' ');
 }
+
+const branchKey = ({ gains, picks }: TextVariant): string =>
+  ['gated', ...(picks ? ['picks'] : []), ...gains.map((side) => `gain ${side}`)].join(' ');
 
 /** Inputs that a variant adds to a graph. */
 export interface VariantInputs {
@@ -70,7 +87,7 @@ export interface VariantInputs {
 
 export const noVariantInputs: VariantInputs = {
   modules: [],
-  branches: { factors: new Map(), gates: new Map() },
+  branches: { factors: new Map(), gates: new Map(), picks: {} },
   cross: new Map(),
   self: new Map(),
   segments: null,
@@ -92,13 +109,13 @@ export const selfRunsFor = (places: number): number => Math.max(1, Math.ceil(pla
 export function unetPass(variant: UNetVariant, config: Pick<UNetConfig, 'blockOutChannels'>): VariantPass {
   const levelOf = unetGate(config);
   const inputs = (graph: Graph): VariantInputs => {
-    const { reach, cross, selfRuns } = variant;
+    const { reach, gains, picks, cross, selfRuns } = variant;
     const gate = variant.segments ? segmentGate(levelOf) : levelOf;
     const found = reach === null ? [] : [...findAdaptable(graph, gate).values()];
     const modules = found.filter(({ path }) => within(path, reach as AdapterReach));
     // Places become a quarter a level.
     const queryRuns = (level: string) => Math.ceil(selfRuns / 4 ** Number(level.slice('level'.length)));
-    const branches = addSideBranches(graph, modules, 'sample');
+    const branches = addSideBranches(graph, modules, { batchOf: 'sample', gains, picks });
     // Biases before segments, whose softmax is over what is biased, and both before maps, which show what comes of them.
     const crossBias = cross ? addAttentionBias(graph, { place: 'cross', levelOf }) : new Map();
     const segments = variant.segments ? addCrossSegments(graph, levelOf) : null;
@@ -140,10 +157,11 @@ function contentSites(graph: Graph): InjectionSite[] {
 }
 
 /** A text encoder with a side branch on each of its Linears. */
-export function textPass(): VariantPass {
+export function textPass(variant: TextVariant): VariantPass {
   const inputs = (graph: Graph): VariantInputs => {
     const modules = [...findAdaptable(graph, textGate).values()];
-    return { ...noVariantInputs, modules, branches: addSideBranches(graph, modules, 'input_ids') };
+    const branches = addSideBranches(graph, modules, { batchOf: 'input_ids', ...variant });
+    return { ...noVariantInputs, modules, branches };
   };
-  return { inputs, pass: { key: 'gated', apply: (graph) => void inputs(graph) } };
+  return { inputs, pass: { key: branchKey(variant), apply: (graph) => void inputs(graph) } };
 }

@@ -1,3 +1,4 @@
+import { gainSides } from '../../../models/passes/side-branch.ts';
 import type { Tensor } from '../runtime/tensor.ts';
 import { crossBias, type TokenSegment } from './attention-biases.ts';
 import type { FactorStack } from './factor-stack.ts';
@@ -80,6 +81,14 @@ export class NetworkInputs {
         const { a, b } = selection.factors(path);
         feeds[names.a] = a;
         feeds[names.b] = b;
+        for (const side of gainSides) {
+          const name = names[side];
+          if (name !== undefined) feeds[name] = selection.gain(path, side);
+        }
+      }
+      for (const kind of ['linear', 'conv'] as const) {
+        const name = branches.picks[kind];
+        if (name !== undefined) feeds[name] = selection.picks[kind];
       }
       return feeds;
     });

@@ -2,7 +2,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import type { Graph, Initializer } from '../../../models/onnx/graph.ts';
 import { serialise } from '../../../models/onnx/serialise.ts';
 import { findAdaptable } from '../../../models/passes/adaptable-modules.ts';
-import { addSideBranches } from '../../../models/passes/side-branch.ts';
+import { addSideBranches, type SideBranchOptions } from '../../../models/passes/side-branch.ts';
 import { buildSession, type ModelSession } from '../runtime/session.ts';
 import type { Tensor } from '../runtime/tensor.ts';
 
@@ -70,10 +70,10 @@ const a = values(rank * width, 2);
 const b = values(rank * out, 3);
 
 /** y for x [rows * positions, in] under a gate [rows, positions, rank]. */
-function expected(x: Float32Array, gate: Float32Array): Float32Array {
-  const down = times(x, a, width).map((value, at) => value * (gate[at] as number));
+function expected(x: Float32Array, gate: Float32Array, factors = { a, b }): Float32Array {
+  const down = times(x, factors.a, width).map((value, at) => value * (gate[at] as number));
   const plain = times(x, w, width);
-  const delta = times(down, transposed(b, out), rank);
+  const delta = times(down, transposed(factors.b, out), rank);
   return plain.map((value, at) => value + (delta[at] as number));
 }
 
@@ -102,7 +102,7 @@ const forms = [
 ] as const;
 
 describe.each(forms)('the side branch on $name', ({ node, weight, dims, opset }) => {
-  const build = async () => {
+  const build = async (options: Partial<SideBranchOptions> = {}) => {
     const graph = graphOf(
       structuredClone(node) as unknown as Graph['nodes'][number],
       weight,
@@ -112,15 +112,17 @@ describe.each(forms)('the side branch on $name', ({ node, weight, dims, opset })
     graph.inputs.push({ name: 'sample', dtype: 'float', dims: ['batch', 1] });
     const modules = findAdaptable(graph, () => 'level0');
     expect([...modules.keys()]).toEqual(['mid.to_q']);
-    const inputs = addSideBranches(graph, [...modules.values()], 'sample');
+    const inputs = addSideBranches(graph, [...modules.values()], { batchOf: 'sample', ...options });
     return { session: await open(graph), factors: inputs.factors.get('mid.to_q') };
+  };
+  const plainFeeds = (x: Float32Array, rows: number) => {
+    const shape = dims.length === 2 ? [x.length / width, width] : [rows, x.length / width / rows, width];
+    return { x: { data: x, shape }, sample: { data: new Float32Array(rows), shape: [rows, 1] } };
   };
   const run = async (x: Float32Array, rows: number, gate: Tensor, factors = { a, b, rank }) => {
     const { session } = await build();
-    const shape = dims.length === 2 ? [x.length / width, width] : [rows, x.length / width / rows, width];
     const outputs = await session.run({
-      x: { data: x, shape },
-      sample: { data: new Float32Array(rows), shape: [rows, 1] },
+      ...plainFeeds(x, rows),
       'lora_a/mid.to_q': { data: factors.a, shape: [factors.rank, width] },
       'lora_b/mid.to_q': { data: factors.b, shape: [factors.rank, out] },
       'lora_gate/level0/rows': gate,
@@ -164,6 +166,51 @@ describe.each(forms)('the side branch on $name', ({ node, weight, dims, opset })
     expectClose(await run(x, 1, { data: gate, shape: [1, 6, 2 * rank] }, both), joined);
   });
 
+  it('picks the ranks that act from among others', async () => {
+    const { session } = await build({ picks: true });
+    const x = values(2 * 6 * width, 11);
+    const gate = values(2 * 6 * rank, 12);
+    const rows = [4, 0, 2];
+    const held = { a: values(5 * width, 13), b: values(5 * out, 14) };
+    const { y } = await session.run({
+      ...plainFeeds(x, 2),
+      'lora_a/mid.to_q': { data: held.a, shape: [5, width] },
+      'lora_b/mid.to_q': { data: held.b, shape: [5, out] },
+      'lora_picks/linear': { data: BigInt64Array.from(rows, BigInt), shape: [rank] },
+      'lora_gate/level0/rows': { data: gate, shape: [2, 6, rank] },
+    });
+    const take = (data: Float32Array, size: number) =>
+      Float32Array.from(rows.flatMap((row) => [...data.subarray(row * size, (row + 1) * size)]));
+    expectClose(y, expected(x, gate, { a: take(held.a, width), b: take(held.b, out) }));
+  });
+
+  it('rescales outputs or inputs by gains, beside the branch', async () => {
+    const x = values(2 * 6 * width, 15);
+    const gate = values(2 * 6 * rank, 16);
+    const gainGate = values(2 * 6 * 2, 17);
+    for (const side of ['out', 'in'] as const) {
+      const size = side === 'out' ? out : width;
+      const gains = values(2 * size, 18);
+      const { session } = await build({ gains: [side] });
+      const { y } = await session.run({
+        ...plainFeeds(x, 2),
+        'lora_a/mid.to_q': { data: a, shape: [rank, width] },
+        'lora_b/mid.to_q': { data: b, shape: [rank, out] },
+        [`lora_gain/${side}/mid.to_q`]: { data: gains, shape: [2, size] },
+        'lora_gate/level0/rows': { data: gate, shape: [2, 6, rank] },
+        [`lora_gate/level0/${side}/rows`]: { data: gainGate, shape: [2, 6, 2] },
+      });
+      const factor = times(gainGate, transposed(gains, size), 2).map((gain) => 1 + gain);
+      const scaled = (value: Float32Array) => value.map((number, at) => number * (factor[at] as number));
+      const plain = side === 'out' ? scaled(times(x, w, width)) : times(scaled(x), w, width);
+      const delta = expected(x, gate).map((value, at) => value - (times(x, w, width)[at] as number));
+      expectClose(
+        y,
+        plain.map((value, at) => value + (delta[at] as number)),
+      );
+    }
+  });
+
   it('changes nothing under a gate of zeros', async () => {
     const x = values(4 * width, 10);
     const y = await run(x, 1, { data: new Float32Array(rank), shape: [1, 1, rank] });
@@ -177,7 +224,14 @@ describe('the side branch on a convolution', () => {
     [3, 2, 1],
     [1, 1, 0],
   ])('of kernel %i, stride %i equals a convolution of the merged weights', async (kernel, stride, pad) => {
-    const [cin, cout, side] = [3, 4, 5];
+    const [cin, cout, side] = [3, 4, 6];
+    const gains = { out: values(2 * cout, 5), in: values(2 * cin, 6) };
+    const strengths = Float32Array.of(0.7, -0.4);
+    const factorOf = (side: 'out' | 'in', channel: number, size: number) =>
+      1 +
+      (strengths[0] as number) * (gains[side][channel] as number) +
+      (strengths[1] as number) * (gains[side][size + channel] as number);
+    const bias = values(cout, 7);
     const weight = values(cout * cin * kernel * kernel, 1);
     const down = values(rank * cin * kernel * kernel, 2);
     const up = values(rank * cout, 3);
@@ -187,7 +241,7 @@ describe('the side branch on a convolution', () => {
           name: 'mid.conv',
           op: 'Conv',
           domain: '',
-          inputs: ['sample', 'w'],
+          inputs: ['sample', 'w', 'bias'],
           outputs: ['y'],
           attributes: {
             kernel_shape: { type: 'ints', value: [kernel, kernel] },
@@ -198,23 +252,39 @@ describe('the side branch on a convolution', () => {
         initializer(data, [cout, cin, kernel, kernel]),
         { name: 'sample', dtype: 'float', dims: ['batch', cin, 'h', 'w'] },
       );
+      graph.initializers.set('bias', { ...initializer(bias, [cout]), name: 'bias' });
       graph.outputs[0] = { name: 'y', dtype: 'float', dims: ['batch', cout, 'h2', 'w2'] };
       return graph;
     };
     const delta = times(transposed(up, cout), transposed(down, cin * kernel * kernel), rank);
-    const merged = await open(conv(weight.map((value, at) => value + (delta[at] as number))));
-    const branched = conv(weight);
-    const modules = findAdaptable(branched, () => 'level0');
-    addSideBranches(branched, [...modules.values()], 'sample');
     const sample = { data: values(2 * cin * side * side, 4), shape: [2, cin, side, side] };
-    const { y: whole } = await merged.run({ sample });
-    const { y } = await (await open(branched)).run({
-      sample,
-      'lora_a/mid.conv': { data: down, shape: [rank, cin, kernel, kernel] },
-      'lora_b/mid.conv': { data: up, shape: [rank, cout] },
-      'lora_gate/level0/planes': { data: new Float32Array(rank).fill(1), shape: [1, rank, 1, 1] },
-    });
-    expectClose(y, whole?.data as Float32Array);
+    const taps = kernel * kernel;
+    for (const side of [null, 'out', 'in'] as const) {
+      const changed = weight.map((value, at) => {
+        const [output, input] = [Math.floor(at / (cin * taps)), Math.floor(at / taps) % cin];
+        const factor = side === null ? 1 : side === 'out' ? factorOf('out', output, cout) : factorOf('in', input, cin);
+        return value * factor + (delta[at] as number);
+      });
+      const { y: whole } = await (await open(conv(changed))).run({ sample });
+      const branched = conv(weight);
+      const modules = findAdaptable(branched, () => 'level1');
+      const options = { picks: true, gains: side === null ? [] : [side] } as const;
+      addSideBranches(branched, [...modules.values()], { batchOf: 'sample', ...options });
+      // A convolution that halves the picture reads the level above.
+      const level = side === 'in' && stride === 2 ? 'level0' : 'level1';
+      const { y } = await (await open(branched)).run({
+        sample,
+        'lora_a/mid.conv': { data: down, shape: [rank, cin, kernel, kernel] },
+        'lora_b/mid.conv': { data: up, shape: [rank, cout] },
+        'lora_picks/conv': { data: BigInt64Array.from({ length: rank }, (_, at) => BigInt(at)), shape: [rank] },
+        'lora_gate/level1/planes': { data: new Float32Array(rank).fill(1), shape: [1, rank, 1, 1] },
+        ...(side && {
+          [`lora_gain/${side}/mid.conv`]: { data: gains[side], shape: [2, side === 'out' ? cout : cin] },
+          [`lora_gate/${level}/${side}/planes`]: { data: strengths, shape: [1, 2, 1, 1] },
+        }),
+      });
+      expectClose(y, whole?.data as Float32Array);
+    }
   });
 });
 
@@ -226,5 +296,5 @@ it('refuses a graph whose operators are older than the side branch', () => {
     11,
   );
   const modules = [...findAdaptable(graph, () => 'level0').values()];
-  expect(() => addSideBranches(graph, modules, 'x')).toThrow(/opset 11/);
+  expect(() => addSideBranches(graph, modules, { batchOf: 'x' })).toThrow(/opset 11/);
 });

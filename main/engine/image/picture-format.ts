@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { ImpastoError } from '../../../contract/errors.ts';
 
@@ -37,8 +38,11 @@ export async function pictureFormatOf(path: string): Promise<PictureFormat> {
 
 async function readHead(path: string): Promise<Buffer> {
   try {
-    const file = await open(path, 'r');
+    // Non-blocking: opening a named pipe for reading must not wait for its writer.
+    const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
     try {
+      const stats = await file.stat();
+      if (!stats.isFile()) throw new Error(stats.isDirectory() ? 'it is a folder' : 'it is no plain file');
       const { buffer, bytesRead } = await file.read(Buffer.alloc(32), 0, 32, 0);
       return buffer.subarray(0, bytesRead);
     } finally {

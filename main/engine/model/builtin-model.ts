@@ -10,6 +10,12 @@ export interface BuiltinModel {
   note: string | null;
 }
 
+/** Where the built-in model's own adapters are; null where they are not in this checkout. */
+export function builtinAdapters(): string | null {
+  const folder = resolve(root, 'models/demo/adapters');
+  return existsSync(folder) ? folder : null;
+}
+
 /**
  * Where `demo` is: the built-in model, or, in a checkout that does not have it yet, a tiny random one.
  * @throws ImpastoError `FILE_NOT_FOUND` where neither is there

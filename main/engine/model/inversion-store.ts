@@ -12,6 +12,9 @@ export interface Inversion {
   latents: readonly Float32Array[];
 }
 
+/** To be raised when inversions are computed otherwise: what was saved before is then not used. */
+const version = 1;
+
 /** Bytes of inversions kept on disk; 50 steps of a picture of 512x512 take 3.3 MB, 999 steps 65 MB. */
 const keptBytes = 2e9;
 
@@ -28,7 +31,7 @@ export class InversionStore {
 
   /** @param parts whatever decides the inversion: pixels, model, steps */
   static key(parts: readonly (string | number | Float32Array)[]): string {
-    const hash = createHash('sha256');
+    const hash = createHash('sha256').update(`${version}\n`);
     for (const part of parts) {
       if (part instanceof Float32Array) hash.update(new Uint8Array(part.buffer, part.byteOffset, part.byteLength));
       else hash.update(`${part}\n`);

@@ -1,7 +1,8 @@
 import type { EngineWarning } from '../../../contract/engine.ts';
 import { ImpastoError } from '../../../contract/errors.ts';
 import type { TextEncoderConfig } from '../../../models/checkpoint/component-config.ts';
-import { textPass } from '../adapters/graph-variants.ts';
+import { type TextVariant, textPass } from '../adapters/graph-variants.ts';
+import { textActivations } from '../runtime/memory.ts';
 import { float32Data, type Tensor } from '../runtime/tensor.ts';
 import type { Chunk } from '../text/chunks.ts';
 import type { ClipTokenizer } from '../text/clip-tokenizer.ts';
@@ -27,6 +28,12 @@ export interface TextEncodeOptions {
  * to the same.
  */
 export type FinalNorm = (hidden: Float32Array, width: number) => Promise<Float32Array>;
+
+/** What adapters ask of a call: the variant of the graph, and factors and gates by input name. */
+export interface TextAdaptation {
+  variant: TextVariant;
+  inputs: Readonly<Record<string, Tensor>>;
+}
 
 /** The encoder's graphs: as it is, and with token embeddings taken from outside. */
 export interface TextSessions {
@@ -58,14 +65,14 @@ export class TextNetwork {
 
   /**
    * @param vectors textual-inversion vectors [n, width] by token, for the overrides that the chunk names
-   * @param adapted factors and gates of adapters, by input name: {@link textPass}
+   * @param adapted what adapters ask of the call
    * @throws ImpastoError `CONFIG_INVALID` where an id lies outside the model's vocabulary
    */
   async encode(
     chunk: Chunk,
     vectors: ReadonlyMap<string, Float32Array>,
     options: TextEncodeOptions,
-    adapted: Readonly<Record<string, Tensor>> | null = null,
+    adapted: TextAdaptation | null = null,
   ): Promise<EncodedChunk> {
     const { config } = this;
     const ids = chunk.ids;
@@ -81,9 +88,9 @@ export class TextNetwork {
     const length = ids.length;
     const feeds: Record<string, Tensor> = { input_ids: { data: BigInt64Array.from(ids, BigInt), shape: [1, length] } };
     if (overrides) Object.assign(feeds, overrideFeeds(chunk, vectors, length, config.hiddenSize));
-    if (adapted) Object.assign(feeds, adapted);
-    const use = this.sessions[overrides ? 'overridden' : 'plain'].use(adapted ? [textPass().pass] : []);
-    const outputs = await use((session) => {
+    if (adapted) Object.assign(feeds, adapted.inputs);
+    const use = this.sessions[overrides ? 'overridden' : 'plain'].use(adapted ? [textPass(adapted.variant).pass] : []);
+    const outputs = await use(textActivations, (session) => {
       // Authored graphs are told where the end-of-text token stands; exported ones find it themselves.
       const told = session.inputs.some((input) => input.name === 'pooled_position');
       const place = { data: BigInt64Array.of(BigInt(this.pooledPosition(ids))), shape: [1] };

@@ -1,6 +1,7 @@
 import { ImpastoError } from '../../../contract/errors.ts';
 import type { UNetConfig } from '../../../models/checkpoint/component-config.ts';
 import { plainVariant, type UNetVariant, unetPass, variantKey } from '../adapters/graph-variants.ts';
+import { type UNetMemory, unetActivations } from '../runtime/memory.ts';
 import type { ModelSession } from '../runtime/session.ts';
 import { float32Data, type Tensor } from '../runtime/tensor.ts';
 import type { Conditioning, LatentShape } from './conditioning.ts';
@@ -39,29 +40,44 @@ export interface UNetCall {
 /** What a call gives for one row, by the output's name; the prediction is `out_sample`. */
 export type UNetOutputs = Readonly<Record<string, Float32Array>>;
 
+export interface UNetOptions {
+  /** One call for all rows. */
+  batchRows: boolean;
+  /** The graph's attention never holds its logits. */
+  fusedAttention: boolean;
+  /** Passes for timesteps that are no whole numbers: exported models may take whole ones only. */
+  fractional?: readonly GraphPass[];
+}
+
 /** The denoising network: authored or imported, one call for one latent under one or more conditionings. */
 export class UNetNetwork {
   readonly config: UNetConfig;
   readonly sessions: NetworkSessions;
   /** One call for all rows (a GPU), or one a row: on a CPU a batch of two costs twice one, and twice the memory. */
   readonly batchRows: boolean;
+  readonly #fusedAttention: boolean;
   readonly #fractional: readonly GraphPass[];
   /** Rows evaluated since this network was opened. */
   rows = 0;
 
-  /**
-   * @param fractional passes for timesteps that are no whole numbers: exported models may take whole ones only
-   */
-  constructor(
-    config: UNetConfig,
-    sessions: NetworkSessions,
-    batchRows: boolean,
-    fractional: readonly GraphPass[] = [],
-  ) {
+  constructor(config: UNetConfig, sessions: NetworkSessions, options: UNetOptions) {
     this.config = config;
     this.sessions = sessions;
-    this.batchRows = batchRows;
-    this.#fractional = fractional;
+    this.batchRows = options.batchRows;
+    this.#fusedAttention = options.fusedAttention;
+    this.#fractional = options.fractional ?? [];
+  }
+
+  /** What decides the working memory of a call, beside the picture's size. */
+  get memory(): UNetMemory {
+    const { blockOutChannels, attentionHeads, downBlockAttention } = this.config;
+    const level = Math.max(0, downBlockAttention.indexOf(true));
+    return {
+      unetChannels: blockOutChannels[0] as number,
+      attentionLevel: level,
+      heads: attentionHeads[level] as number,
+      fusedAttention: this.#fusedAttention,
+    };
   }
 
   /**
@@ -88,10 +104,16 @@ export class UNetNetwork {
   async call({ latent, shape, timestep, rows, variant, guidance, together }: UNetCall): Promise<UNetOutputs[]> {
     const joined = together || (this.batchRows && sameShape(rows));
     const groups = joined ? [rows] : rows.map((row) => [row]);
-    return this.#use(
-      variant,
-      timestep,
-    )(async (session) => {
+    const [, height, width] = shape;
+    const working = unetActivations({
+      ...this.memory,
+      height,
+      width,
+      vaeFactor: 1,
+      rows: Math.max(...groups.map((group) => group.length)),
+    });
+    const use = this.#use(variant, timestep);
+    return use(working, async (session) => {
       const given: UNetOutputs[] = [];
       for (const group of groups) {
         const all = { ...this.#feeds(session, latent, shape, timestep, group, guidance), ...joinInputs(group) };

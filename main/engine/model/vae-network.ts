@@ -1,5 +1,6 @@
 import { ImpastoError } from '../../../contract/errors.ts';
 import type { VaeConfig } from '../../../models/checkpoint/component-config.ts';
+import { vaeActivations } from '../runtime/memory.ts';
 import { float32Data, type Tensor } from '../runtime/tensor.ts';
 import type { LatentShape } from './conditioning.ts';
 import type { SessionUse } from './session-use.ts';
@@ -35,6 +36,12 @@ export class VaeNetwork {
     return 2 ** (this.config.blockOutChannels.length - 1);
   }
 
+  /** Channels of the second block, which meets the picture at full size. */
+  get fullSizeChannels(): number {
+    const { blockOutChannels } = this.config;
+    return blockOutChannels[Math.min(1, blockOutChannels.length - 1)] as number;
+  }
+
   /** @throws ImpastoError `PART_MISSING` where the model has no encoder */
   async encode(pixels: Planes): Promise<Posterior> {
     if (!this.#encoder) {
@@ -45,7 +52,7 @@ export class VaeNetwork {
       );
     }
     const feed: Tensor = { data: pixels.data, shape: [1, 3, pixels.height, pixels.width] };
-    const outputs = await this.#encoder((session) => session.run({ sample: feed }));
+    const outputs = await this.#encoder(this.#working(pixels), (session) => session.run({ sample: feed }));
     const output = outputs.latent_parameters ?? outputs.latent_sample ?? (Object.values(outputs)[0] as Tensor);
     const data = float32Data(output);
     const [, channels, height, width] = output.shape as [number, number, number, number];
@@ -61,9 +68,14 @@ export class VaeNetwork {
   /** @param latent [channels, height, width], unscaled */
   async decode(latent: Float32Array, shape: LatentShape): Promise<Planes> {
     const feed: Tensor = { data: latent, shape: [1, ...shape] };
-    const outputs = await this.#decoder((session) => session.run({ latent_sample: feed }));
+    const size = { height: shape[1] * this.factor, width: shape[2] * this.factor };
+    const outputs = await this.#decoder(this.#working(size), (session) => session.run({ latent_sample: feed }));
     const output = outputs.sample ?? (Object.values(outputs)[0] as Tensor);
     const [, , height, width] = output.shape as [number, number, number, number];
     return { data: float32Data(output), height, width };
+  }
+
+  #working({ height, width }: Pick<Planes, 'height' | 'width'>): number {
+    return vaeActivations({ height, width, vaeChannels: this.fullSizeChannels });
   }
 }

@@ -1,9 +1,10 @@
 import type { EngineWarning } from '../../../contract/engine.ts';
 import { adapterReaches } from '../../../models/passes/adaptable-modules.ts';
 import type { SegmentMixing } from '../../../models/passes/cross-segments.ts';
+import { gainSides } from '../../../models/passes/side-branch.ts';
 import { selfBias, type TokenBoost } from '../adapters/attention-biases.ts';
 import { type AdapterUse, type LevelSizes, levelSizes } from '../adapters/gates.ts';
-import { plainVariant, selfRunsFor, type UNetVariant } from '../adapters/graph-variants.ts';
+import { picksRanks, plainVariant, selfRunsFor, type UNetVariant } from '../adapters/graph-variants.ts';
 import type { ActiveAdapter, ModelAdapters } from '../adapters/model-adapters.ts';
 import { type AttentionPlaces, NetworkInputs } from '../adapters/network-inputs.ts';
 import { RegionCells } from '../adapters/region-cells.ts';
@@ -118,6 +119,8 @@ export async function composePicture(
   const variant: UNetVariant = {
     ...plainVariant,
     reach: adapterReaches.findLast((reach) => active.some((adapter) => adapter.reach === reach)) ?? null,
+    gains: gainSides.filter((side) => active.some(({ gains }) => gains.unet.includes(side))),
+    picks: picksRanks(model.provider),
     cross: cells ? biased : plan.segmented,
     selfRuns: isolated || (cells && cells.regions > 1) ? selfRunsFor(height * width) : 0,
     segments: cells !== null,
@@ -298,7 +301,10 @@ class SegmentPrompts {
       model.text.map(async (_, index) => {
         if (!active.some(({ text }) => text[index])) return null;
         const stack = (await adapters.stacks()).text[index] ?? null;
-        return new NetworkInputs(await adapters.textInputs(index), stack, [{ height: 1, width: 1 }]);
+        const gains = gainSides.filter((side) => active.some(({ gains: own }) => own.text[index]?.includes(side)));
+        const variant = { gains, picks: picksRanks(model.provider) };
+        const inputs = new NetworkInputs(await adapters.textInputs(index, variant), stack, [{ height: 1, width: 1 }]);
+        return { inputs, variant };
       }),
     );
     const chunks = request.composition.method === 'lora-composer' ? mostChunks(request, plan, model, embeddings) : 1;
@@ -311,7 +317,10 @@ class SegmentPrompts {
           const here = acting.filter(({ text }) => text[index]);
           if (here.length === 0) return null;
           const uses = here.map(({ id, ref }) => ({ id, strength: textStrength(ref), mask: null }));
-          return networks[index]?.row([...new Set(here.map(({ id }) => id))], { uses }, []) ?? null;
+          const network = networks[index];
+          if (!network) return null;
+          const inputs = network.inputs.row([...new Set(here.map(({ id }) => id))], { uses }, []);
+          return { inputs, variant: network.variant };
         });
         const { prompt, negativePrompt } = segment;
         const asked = { ...request, prompt, negativePrompt };

@@ -5,8 +5,7 @@ import { resolveSchedules } from '../../../contract/prompt/schedule.ts';
 import type { RenderRequest } from '../../../contract/request.ts';
 import type { Conditioning } from '../model/conditioning.ts';
 import type { LoadedModel } from '../model/loaded-model.ts';
-import type { EncodedChunk, TextNetwork } from '../model/text-network.ts';
-import type { Tensor } from '../runtime/tensor.ts';
+import type { EncodedChunk, TextAdaptation, TextNetwork } from '../model/text-network.ts';
 import { type ChunkPlan, padChunks, planChunks } from '../text/chunks.ts';
 import type { TextualInversion } from '../text/textual-inversion.ts';
 
@@ -25,9 +24,6 @@ export interface PromptConditioning {
   negative: ConditioningSchedule | null;
 }
 
-/** What a text encoder's side branches take, by input name. */
-type AdaptedInputs = Readonly<Record<string, Tensor>>;
-
 interface Variant {
   fromStep: number;
   text: string;
@@ -39,7 +35,7 @@ interface Variant {
  * Encodes the prompts of a request, once for each text that its schedules give.
  * Prompts are cut into as many chunks as the longest needs; the shorter are padded by empty ones, so that their rows
  * can share a call.
- * @param adapted for each text encoder the factors and gates of its adapters, null for none
+ * @param adapted for each text encoder what its adapters ask, null for none
  * @param leastChunks pads all prompts to at least so many chunks
  * @throws ImpastoError `REQUEST_INVALID` where a prompt still names an adapter by a tag
  */
@@ -49,7 +45,7 @@ export async function encodePrompts(
   embeddings: readonly NamedEmbedding[],
   needsNegative: boolean,
   warn: (warning: EngineWarning) => void,
-  adapted: readonly (AdaptedInputs | null)[] = [],
+  adapted: readonly (TextAdaptation | null)[] = [],
   leastChunks = 1,
 ): Promise<PromptConditioning> {
   const variants = (text: string): Variant[] => {
@@ -139,7 +135,7 @@ async function encodePlan(
   embeddings: readonly NamedEmbedding[],
   clipSkip: number,
   warn: (warning: EngineWarning) => void,
-  adapted: AdaptedInputs | null,
+  adapted: TextAdaptation | null,
 ): Promise<EncodedChunk> {
   const encoder = model.text[index];
   if (!encoder) throw new Error(`no text encoder ${index}`);

@@ -1,8 +1,22 @@
 import type { Stage } from '../../../contract/engine.ts';
 import { ImpastoError } from '../../../contract/errors.ts';
 
+/** What a UNet is, as far as its working memory goes. */
+export interface UNetMemory {
+  /** Channels of the UNet's first block; 320 in every Stable Diffusion. */
+  unetChannels?: number;
+  /** The first level with attention, each half the size of the one before: 0 is the latent's own size; SDXL's is 1. */
+  attentionLevel?: number;
+  /** Heads of the attention at that level. */
+  heads?: number;
+  /** False: attention writes its logits out, [rows, heads, tokens / chunks, tokens]. */
+  fusedAttention?: boolean;
+  /** Runs of queries in which plain attention is done. */
+  queryChunks?: number;
+}
+
 /** What decides how much memory a job needs. Weights count as the session holds them: fp32 on the CPU. */
-export interface JobSize {
+export interface JobSize extends UNetMemory {
   /** Bytes of weights; 0 where a part is not used. */
   unetBytes: number;
   vaeBytes: number;
@@ -14,14 +28,6 @@ export interface JobSize {
   rows: number;
   /** Latent pixels are this many picture pixels wide. */
   vaeFactor?: number;
-  /** Channels of the UNet's first block; 320 in every Stable Diffusion. */
-  unetChannels?: number;
-  /** Heads of the UNet's attention at the latent's own size. */
-  heads?: number;
-  /** False: attention writes its logits out, [rows, heads, tokens / chunks, tokens]. */
-  fusedAttention?: boolean;
-  /** Runs of queries in which plain attention is done. */
-  queryChunks?: number;
   /** Bytes of adapters, and of attention under a bias. */
   compositionBytes?: number;
   /** Channels of the VAE's second block, which meets the picture at full size; 256 in every Stable Diffusion. */
@@ -67,15 +73,16 @@ const unetMaps = 36;
 const vaeMaps = 4.5;
 
 /** A text encoder's working memory: 77 tokens are next to nothing. */
-const textActivations = 64e6;
+export const textActivations = 64e6;
 
 /** Working bytes of one UNet run. */
-export function unetActivations(size: JobSize): number {
+export function unetActivations(size: Pick<JobSize, 'width' | 'height' | 'rows' | 'vaeFactor'> & UNetMemory): number {
   const factor = size.vaeFactor ?? 8;
   const tokens = (size.width / factor) * (size.height / factor);
   const maps = unetMaps * (size.unetChannels ?? 320) * tokens * floatBytes;
   // Logits and their softmax. The fused operator keeps neither.
-  const plain = 2 * (size.heads ?? 8) * (tokens / (size.queryChunks ?? 1)) * tokens * floatBytes;
+  const places = tokens / 4 ** (size.attentionLevel ?? 0);
+  const plain = 2 * (size.heads ?? 8) * (places / (size.queryChunks ?? 1)) * places * floatBytes;
   return sessionBytes + size.rows * (maps + (size.fusedAttention === false ? plain : 0));
 }
 

@@ -1,13 +1,14 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { ImpastoError } from '../../../contract/errors.ts';
-import type { ProviderName } from '../../../contract/request.ts';
+import { ProviderName } from '../../../contract/request.ts';
 import {
   chooseProvider,
   deviceReport,
   nextProvider,
+  ProviderProbes,
   type ProviderReport,
   probeProvider,
   providerWarning,
@@ -99,6 +100,22 @@ describe('probeProvider', () => {
         '3.0 times the speed of the CPU on a test product; its fused attention is missing or wrong here, so plain attention is used',
       findings,
     });
+  });
+
+  it('is asked for the named provider only, and once', async () => {
+    const log = join(folder.path, 'probed.txt');
+    const findings = { fusedAttention: true, float16: true, speed: 3 };
+    const text = [
+      "import { appendFileSync } from 'node:fs';",
+      `appendFileSync(${JSON.stringify(log)}, process.argv[2] + '\\n');`,
+      `process.send(${JSON.stringify({ findings })});`,
+    ];
+    const probes = new ProviderProbes({ child: child('log', text.join('\n')) });
+    await Promise.all([probes.of('webgpu'), probes.of('webgpu'), probes.of('cpu')]);
+    expect(readFileSync(log, 'utf8')).toBe('webgpu\n');
+    const reports = await probes.all();
+    expect(reports.map(({ provider }) => provider)).toEqual(ProviderName.options);
+    expect(readFileSync(log, 'utf8').match(/webgpu/g)).toHaveLength(1);
   });
 
   it('knows that a provider belongs to another system', async () => {

@@ -65,11 +65,30 @@ export async function probeProvider(provider: ProviderName, options: ProbeOption
   return { provider, available: true, detail: detail.join('; '), findings };
 }
 
-/** Every provider that Impasto knows, probed one after the other so that none disturbs another's timing. */
-export async function probeProviders(options: ProbeOptions = {}): Promise<ProviderReport[]> {
-  const reports: ProviderReport[] = [];
-  for (const provider of ProviderName.options) reports.push(await probeProvider(provider, options));
-  return reports;
+/** The providers' reports: each is probed when it is first asked for, one after the other, and once. */
+export class ProviderProbes {
+  readonly #options: ProbeOptions;
+  readonly #reports = new Map<ProviderName, Promise<ProviderReport>>();
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(options: ProbeOptions = {}) {
+    this.#options = options;
+  }
+
+  of(provider: ProviderName): Promise<ProviderReport> {
+    const known = this.#reports.get(provider);
+    if (known) return known;
+    // In turn, so that none disturbs another's timing.
+    const report = this.#turn.then(() => probeProvider(provider, this.#options));
+    this.#turn = report;
+    this.#reports.set(provider, report);
+    return report;
+  }
+
+  /** Every provider that Impasto knows. */
+  all(): Promise<ProviderReport[]> {
+    return Promise.all(ProviderName.options.map((provider) => this.of(provider)));
+  }
 }
 
 /**

@@ -160,6 +160,7 @@ export class SessionCache {
       sessions: this.bytes,
       budget: this.#budget,
       live: [...this.#entries.values()].map(({ key, bytes }) => ({ name: key.component, bytes })),
+      built: this.#built,
     };
   }
 

@@ -1,6 +1,8 @@
 import { basename, extname } from 'node:path';
 import { ImpastoError } from '../../../contract/errors.ts';
-import { type EmbeddingTensor, pickleRefused, readEmbeddingTensors } from './embedding-file.ts';
+import { pickleRefused } from '../../../models/weights/not-safetensors.ts';
+import { readSafetensorsHeader, readTensor } from '../../../models/weights/safetensors.ts';
+import type { WeightRef } from '../../../models/weights/weight-map.ts';
 
 /** The learned vectors for one text encoder. */
 export interface EmbeddingTable {
@@ -20,6 +22,8 @@ export interface TextualInversion {
   tables: EmbeddingTable[];
 }
 
+/** A textual inversion is a few kilobytes; this is room for thousands of vectors. */
+const largestTensor = 64 * 1024 * 1024;
 const pickleExtensions = new Set(['.pt', '.pth', '.bin', '.ckpt', '.pkl']);
 /** The two encoders of SDXL by the names that trainers give them. */
 const sdxlPairs = [
@@ -32,13 +36,13 @@ const namesThatAreNoWord = new Set(['emb_params', 'clip_l', 'clip_g', '*', 'stri
  * Reads a `.safetensors` embedding: [n, width] (or [width]) under any one key, or `clip_l` and `clip_g` for SDXL, as
  * F32, F16 or BF16.
  * @throws ImpastoError `PICKLE_REFUSED` for `.pt` and `.bin`; `ADAPTER_INVALID` where the tensors are no embedding or
- *   hold NaN or infinity; as {@link readEmbeddingTensors} where the file is broken
+ *   hold NaN or infinity; as {@link readSafetensorsHeader} and {@link readTensor} where the file is broken
  */
 export async function readTextualInversion(path: string): Promise<TextualInversion> {
   if (pickleExtensions.has(extname(path).toLowerCase())) throw pickleRefused(path);
-  const tensors = await readEmbeddingTensors(path);
+  const { tensors } = await readSafetensorsHeader(path);
   const keys = embeddingKeys(path, [...tensors.keys()]);
-  const read = keys.map((key) => readTable(path, key, tensors.get(key)));
+  const read = await Promise.all(keys.map((key) => readTable(path, key, tensors.get(key))));
   const [first] = read;
   if (!first || read.some(({ vectors }) => vectors !== first.vectors)) {
     throw invalid(
@@ -86,21 +90,22 @@ function embeddingKeys(path: string, names: string[]): readonly string[] {
   throw invalid(path, `${kind}: it holds ${names.length} tensors (${names.slice(0, 3).join(', ')}…)`);
 }
 
-function readTable(
+async function readTable(
   path: string,
   key: string,
-  tensor: EmbeddingTensor | undefined,
-): { vectors: number; table: EmbeddingTable } {
-  const shape = tensor?.shape.length === 1 ? [1, ...tensor.shape] : (tensor?.shape ?? []);
+  ref: WeightRef | undefined,
+): Promise<{ vectors: number; table: EmbeddingTable }> {
+  const shape = ref?.shape.length === 1 ? [1, ...ref.shape] : (ref?.shape ?? []);
   const [vectors = 0, width = 0] = shape;
-  if (!tensor || shape.length !== 2 || vectors < 1 || width < 1) {
-    throw invalid(path, `"${key}" is [${tensor?.shape.join(', ')}], where [vectors, width] was expected`);
+  if (!ref || shape.length !== 2 || vectors < 1 || width < 1 || ref.length > largestTensor) {
+    throw invalid(path, `"${key}" is [${ref?.shape.join(', ')}], where [vectors, width] was expected`);
   }
-  const bad = tensor.values.findIndex((value) => !Number.isFinite(value));
+  const values = await readTensor(ref);
+  const bad = values.findIndex((value) => !Number.isFinite(value));
   if (bad >= 0) {
-    throw invalid(path, `"${key}" holds ${tensor.values[bad]} in vector ${Math.floor(bad / width)}`);
+    throw invalid(path, `"${key}" holds ${values[bad]} in vector ${Math.floor(bad / width)}`);
   }
-  return { vectors, table: { width, values: tensor.values } };
+  return { vectors, table: { width, values } };
 }
 
 function familyOf(widths: readonly number[]): string | null {

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { temporaryFolder } from '../test-support.ts';
@@ -22,6 +22,31 @@ describe('the bin of the desktop', () => {
       /^\[Trash Info\]\nPath=\/.*\/a%20100%25%20%C3%BC\.png\nDeletionDate=\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\n$/,
     );
     expect(decodeURIComponent(/Path=(.*)/.exec(record)?.[1] ?? '')).toBe(path);
+  });
+
+  it('gives a file back to where it was, and says where it cannot', async () => {
+    const folder = temporaryFolder();
+    const host = { env: {}, homedir: folder, uid: 0 };
+    const bin = join(folder, '.local/share/Trash');
+    const path = join(folder, 'album/a.png');
+    const put = async (text: string) => {
+      mkdirSync(join(folder, 'album'), { recursive: true });
+      writeFileSync(path, text);
+      return await moveToFreedesktopBin(path, host);
+    };
+    const takeBack = await put('first');
+    rmSync(join(folder, 'album'), { recursive: true });
+    await takeBack();
+    expect(readFileSync(path, 'utf8')).toBe('first');
+    expect([readdirSync(join(bin, 'files')), readdirSync(join(bin, 'info'))]).toEqual([[], []]);
+
+    const late = await put('second');
+    writeFileSync(path, 'another');
+    await expect(late()).rejects.toMatchObject({ code: 'WRITE_FAILED' });
+    expect(readFileSync(path, 'utf8')).toBe('another');
+    expect(readFileSync(join(bin, 'files/a.png'), 'utf8')).toBe('second');
+    rmSync(join(bin, 'files/a.png'));
+    await expect(late()).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' });
   });
 
   it('does not write over a file that lies there without a record', async () => {

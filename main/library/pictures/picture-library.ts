@@ -207,6 +207,11 @@ export class PictureLibrary {
     });
   }
 
+  /** Null where it is not in the library. */
+  known(path: string): PictureEntry | null {
+    return this.#index.byPath(resolve(path));
+  }
+
   /** Whether a file of this name could be one. */
   isPicture(path: string): boolean {
     return pictureFile.test(path);

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { ImpastoError } from '../../../contract/errors.ts';
 import type { Batch, JobOrigin } from '../../../contract/queue.ts';
@@ -79,6 +79,14 @@ function fromTable(request: RenderRequest, { path, text, folder }: Table): Expan
     );
   }
   const fields = header.cells.map((cell) => cell.trim());
+  // What is no table at all is not quoted: it may be any file of the machine.
+  if (!fields.every((field) => /^[A-Za-z0-9.]{1,100}$/.test(field))) {
+    throw new ImpastoError(
+      'REQUEST_INVALID',
+      `The first line of the table ${path} does not name fields.`,
+      'Begin it with their names, e.g. prompt,seed.',
+    );
+  }
   for (const field of fields) assertField(field);
   return rows.map(({ line, cells }, index) => {
     if (cells.length !== fields.length) {
@@ -117,7 +125,14 @@ function fileIn(folder: string | null, path: string): string {
   throw new ImpastoError('REQUEST_INVALID', `${path} is not a whole path.`, 'Write where the file lies from the root.');
 }
 
+/** A larger table is a mistake; it bounds what is held. */
+const largestTable = 64 * 2 ** 20;
+
 function readText(path: string): string {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found && (!found.isFile() || found.size > largestTable)) {
+    throw new ImpastoError('FILE_UNREADABLE', `${path} is no table of at most 64 MiB.`, 'Choose a CSV file.');
+  }
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(path));
   } catch (thrown) {

@@ -63,7 +63,7 @@ export class Engine implements EngineApi {
   }
 
   memory() {
-    return { rss: 0, sessions: 0, budget: 0, live: [] };
+    return { rss: 0, sessions: 0, budget: 0, live: [], built: 0 };
   }
 
   async releaseSessions(): Promise<void> {}

@@ -13,6 +13,7 @@ class Raster {
   /** Edits that can be undone, and their places in the history. */
   readonly #edits = new Map<number, object>();
   #latest = 0;
+  #waiting: Promise<unknown> = Promise.resolve();
   /** The edit of the stroke under way. */
   #stroke = 0;
 
@@ -86,8 +87,15 @@ class Raster {
     return blob;
   }
 
+  /** Something is still to be told to the worker: what waits for everything waits for this too. */
+  awaits(promise: Promise<void>): void {
+    const all = Promise.allSettled([this.#waiting, promise]);
+    this.#waiting = all;
+  }
+
   /** Once everything that was told so far is done. */
   async settled(): Promise<void> {
+    await this.#waiting;
     await this.#call((call) => this.#tell({ type: 'settle', call }));
   }
 

@@ -82,7 +82,7 @@ export class Engine implements EngineApi {
   }
 
   memory() {
-    return { rss: process.pid, sessions: this.#released, budget: this.#settings.memoryBudget ?? 0, live: [] };
+    return { rss: process.pid, sessions: this.#released, budget: this.#settings.memoryBudget ?? 0, live: [], built: 0 };
   }
 
   async releaseSessions(): Promise<void> {

@@ -131,7 +131,7 @@ export class HubServer {
       body = Buffer.from(body.map((byte, index) => (index === body.length >> 1 ? byte ^ 1 : byte)));
     const range = from > 0 ? { 'content-range': `bytes ${from}-${bytes.length - 1}/${bytes.length}` } : {};
     response.writeHead(from > 0 ? 206 : 200, { etag, 'content-length': body.length, ...range });
-    if (fault === 'cut') response.write(body.subarray(0, this.cutAt), () => setTimeout(() => response.destroy(), 20));
+    if (fault === 'cut') response.write(body.subarray(0, this.cutAt), () => setTimeout(() => response.destroy(), 250));
     else if (fault === 'stall') response.write(body.subarray(0, this.cutAt));
     else response.end(body);
   }
