@@ -3,7 +3,7 @@
  * engine's own process, turn by turn. What a job of the queue takes outside the engine's own work, pictures written and
  * synced included, is its cost. Prints one JSON line.
  *
- *     node bench/queue-cost.ts MODEL SIZE STEPS JOBS [BATCH] [INIT]
+ *     node bench/queue-cost.ts MODEL SIZE STEPS JOBS [BATCH]
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -19,7 +19,7 @@ import { EngineJobRunner } from '../main/queue/runner/engine-job-runner.ts';
 import { QueueRunner } from '../main/queue/runner/queue-runner.ts';
 import { median } from './statistics.ts';
 
-const [model = 'demo', size = '128', steps = '20', jobs = '10', batch = '1', init] = process.argv.slice(2);
+const [model = 'demo', size = '128', steps = '20', jobs = '10', batch = '1'] = process.argv.slice(2);
 const home = mkdtempSync(join(tmpdir(), 'impasto-queue-cost-'));
 const output = parseExportOptions({ folder: join(home, 'pictures'), name: '{seed}' });
 const requestOf = (index: number): RenderRequest =>
@@ -32,7 +32,6 @@ const requestOf = (index: number): RenderRequest =>
     steps: Number(steps),
     width: Number(size),
     height: Number(size),
-    ...(init === undefined ? {} : { init: { path: init, strength: 0.5 } }),
   });
 
 /** Milliseconds that the engine itself worked, by its own clock, and that the pictures' files took. */

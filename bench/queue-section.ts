@@ -38,7 +38,7 @@ export async function queueSection(dir: string): Promise<Row[]> {
   };
   cost('demo model, 128x128, 20 steps', ['demo', '128', '20', '10']);
   cost('demo model, a batch of 4', ['demo', '128', '20', '4', '4']);
-  cost('SD1.5, 512x512, 12 steps, checkpoints every 5 s', [await writeRealSize('sd15', dir), '512', '12', '1']);
+  cost('SD1.5, 256x256, 10 steps, checkpoints every 5 s', [await writeRealSize('sd15', dir), '256', '10', '1']);
   const crowd = measure<CrowdFigures>('queue-10000.ts');
   for (const [name, p99] of Object.entries(crowd.p99)) {
     rows.push({

@@ -1,7 +1,7 @@
 /**
  * Measures Impasto against itself, as ratios in one run, and writes `bench/RESULTS.md`, the sections measured now alone.
  *
- *     npm run bench -- [engine] [queue] [library] --dir DIR [--python PYTHON]
+ *     npm run bench -- [engine] [queue] [library] [studio] --dir DIR [--python PYTHON]
  *
  * Without names all sections are measured. DIR takes the random checkpoints of real size (2 GB for SD1.5) and is left as
  * it is. PYTHON names an interpreter with torch and diffusers, to measure the same step there.
@@ -13,6 +13,7 @@ import { engineSection } from './engine-section.ts';
 import { librarySection } from './library-section.ts';
 import { queueSection } from './queue-section.ts';
 import { type Row, writeSection } from './results.ts';
+import { studioSection } from './studio-section.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -23,10 +24,11 @@ const { values, positionals } = parseArgs({
   },
 });
 
-const sections: Record<string, { title: string; rows: () => Row[] | Promise<Row[]> }> = {
+const sections: Record<string, { title: string; rows: () => Row[] | null | Promise<Row[]> }> = {
   engine: { title: 'Engine', rows: () => engineSection(values) },
   queue: { title: 'Queue', rows: () => queueSection(values.dir) },
   library: { title: 'Library', rows: librarySection },
+  studio: { title: 'Studio', rows: studioSection },
 };
 
 const asked = positionals.length > 0 ? positionals : Object.keys(sections);
@@ -35,6 +37,7 @@ for (const name of asked)
 for (const name of asked) {
   const { title, rows } = sections[name] as (typeof sections)[string];
   const measured = await rows();
+  if (!measured) continue;
   console.log(writeSection(title, measured));
   if (measured.some(({ holds }) => holds === false)) process.exitCode = 1;
 }
