@@ -10,6 +10,7 @@ import { authorUNet } from '../../../models/networks/unet.ts';
 import { authorVaeDecoder, authorVaeEncoder } from '../../../models/networks/vae.ts';
 import type { Graph } from '../../../models/onnx/graph.ts';
 import { floatTimestep } from '../../../models/passes/float-timestep.ts';
+import { halveProducts } from '../../../models/passes/half-products.ts';
 import type { WeightMap } from '../../../models/weights/weight-map.ts';
 import type { Component, SessionCache } from '../runtime/session-cache.ts';
 import { ClipTokenizer } from '../text/clip-tokenizer.ts';
@@ -25,6 +26,8 @@ export interface Placement {
   author: AuthorOptions;
   /** What the provider needs changed in every graph, authored or imported; null: nothing. */
   mend: GraphMend | null;
+  /** Weights and products of the text encoders and the UNet in half precision. */
+  half: boolean;
   /** All guidance rows in one call. */
   batchRows: boolean;
 }
@@ -77,9 +80,9 @@ export async function loadModel(
     vae: network,
     text,
     bytes: {
-      unet: partBytes(checkpoint.unet),
-      vae: partBytes(decoder),
-      text: encoders.reduce((sum, { part }) => sum + partBytes(part), 0),
+      unet: partBytes(checkpoint.unet, placement.half),
+      vae: partBytes(decoder, false),
+      text: encoders.reduce((sum, { part }) => sum + partBytes(part, placement.half), 0),
     },
     files: [
       ...partFiles(checkpoint.unet),
@@ -103,20 +106,24 @@ type OpenSessions = <C>(
 ) => Promise<NetworkSessions>;
 
 function sessionsOf(cache: SessionCache, placement: Placement): OpenSessions {
-  const { provider, author: options, mend } = placement;
-  return (component, form, part, author, tensors) =>
-    networkSessions(
+  const { provider, author: options } = placement;
+  return (component, form, part, author, tensors) => {
+    // A VAE overflows in half precision (SDXL's), and one decoding costs little beside the steps.
+    const half = placement.half && !component.startsWith('vae');
+    const mends = [...(half ? [halveProducts] : []), ...(placement.mend ? [placement.mend] : [])];
+    return networkSessions(
       cache,
-      { component, provider, variant: `${options.attention} ${options.compute} ${form}` },
+      { component, provider, variant: `${options.attention} ${options.compute}${half ? ' half' : ''} ${form}` },
       {
         part,
         files: partFiles(part),
-        bytes: partBytes(part),
+        bytes: partBytes(part, half),
         author: (config, weights) => author(config, weights, options),
         tensors,
-        mend,
+        mends,
       },
     );
+  };
 }
 
 async function textNetwork(
@@ -158,12 +165,12 @@ function partFiles<C>(part: Part<C>): string[] {
   return [...new Set([...part.weights.values()].map((ref) => ref.file))].sort();
 }
 
-/** Bytes of a part's weights in fp32, as the CPU holds them. */
-function partBytes<C>(part: Part<C>): number {
+/** Bytes of a part's weights as a session holds them, in fp32 or fp16; an exported model's as they are. */
+function partBytes<C>(part: Part<C>, half: boolean): number {
   if (part.source === 'onnx') return onnxBytes(part.path);
   let elements = 0;
   for (const { shape } of part.weights.values()) elements += shape.reduce((a, b) => a * b, 1);
-  return elements * 4;
+  return elements * (half ? 2 : 4);
 }
 
 /** An exported model's own size and that of the data file beside it. */

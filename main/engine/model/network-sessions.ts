@@ -37,7 +37,8 @@ export interface NetworkSource<C> {
   author: (config: C, weights: WeightMap) => Graph;
   /** Its tensors by their sizes, by which the modules of an exported graph are found where it does not name them. */
   tensors?: ((config: C) => TensorShapes) | undefined;
-  mend: GraphMend | null;
+  /** In this order, after every pass. */
+  mends: readonly GraphMend[];
 }
 
 /**
@@ -47,7 +48,7 @@ export interface NetworkSource<C> {
 export async function networkSessions<C>(
   cache: SessionCache,
   key: Omit<SessionKey, 'model'>,
-  { part, files, bytes, author, tensors, mend }: NetworkSource<C>,
+  { part, files, bytes, author, tensors, mends }: NetworkSource<C>,
 ): Promise<NetworkSessions> {
   const model = await modelIdentity(files);
   const graph = async (): Promise<Graph> => {
@@ -61,10 +62,10 @@ export async function networkSessions<C>(
   const make = (passes: readonly GraphPass[], variant: string): SessionUse => {
     const source = async (): Promise<ModelSource> => {
       const asItIs = part.source === 'onnx' && passes.length === 0 ? { path: part.path } : null;
-      if (asItIs && !mend) return asItIs;
+      if (asItIs && mends.length === 0) return asItIs;
       const changed = await graph();
       for (const pass of passes) pass.apply(changed);
-      const mended = mend?.(changed) ?? false;
+      const mended = mends.map((mend) => mend(changed)).includes(true);
       return asItIs && !mended ? asItIs : serialise(changed);
     };
     return (working, work) => cache.use({ ...key, model, variant }, { source, bytes: bytes + working }, work);
