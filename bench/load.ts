@@ -2,9 +2,10 @@
  * Opens a checkpoint and draws with it, from nothing: time to open, to load the UNet, and the peak of memory against
  * the weights in fp32. Prints one JSON line.
  */
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { Engine } from '../main/engine/engine.ts';
 import { openCheckpoint } from '../models/checkpoint/open.ts';
+import { peakMemory } from './memory.ts';
 
 const [model = '', steps = '1', size = '512'] = process.argv.slice(2);
 const began = performance.now();
@@ -31,7 +32,7 @@ const result = await engine.render(
   {
     onProgress: ({ stage, step }) => {
       if (stage === 'sample' && step === 0) loaded = performance.now();
-      if (stage === 'sample' && step === 1) atStep = peak();
+      if (stage === 'sample' && step === 1) atStep = peakMemory();
     },
   },
 );
@@ -45,7 +46,7 @@ console.log(
     decodeSeconds: (result.timings.decode ?? 0) / 1000,
     fp32Bytes: fp32,
     peakAfterStep: atStep - base,
-    peak: peak() - base,
+    peak: peakMemory() - base,
     finite: image?.pixels.every(Number.isFinite) ?? false,
   }),
 );
@@ -53,11 +54,4 @@ await engine.dispose();
 
 function rss(): number {
   return process.memoryUsage.rss();
-}
-
-/** Highest resident set so far, bytes. */
-function peak(): number {
-  if (process.platform !== 'linux') return process.resourceUsage().maxRSS * 1024;
-  const line = /VmHWM:\s+(\d+) kB/.exec(readFileSync('/proc/self/status', 'utf8'));
-  return Number(line?.[1] ?? 0) * 1024;
 }

@@ -1,7 +1,7 @@
 /**
  * Measures Impasto against itself, as ratios in one run, and writes `bench/RESULTS.md`, the sections measured now alone.
  *
- *     npm run bench -- [engine] [gradient] [queue] [library] --dir DIR [--python PYTHON]
+ *     npm run bench -- [engine] [gradient] [queue] [library] [studio] --dir DIR [--python PYTHON]
  *
  * Without names all sections are measured. DIR takes the random checkpoints of real size (2 GB for SD1.5) and is left as
  * it is. PYTHON names an interpreter with torch and diffusers, to measure the same step there.
@@ -14,6 +14,7 @@ import { gradientSection } from './gradient-section.ts';
 import { librarySection } from './library-section.ts';
 import { queueSection } from './queue-section.ts';
 import { type Row, writeSection } from './results.ts';
+import { studioSection } from './studio-section.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -24,11 +25,12 @@ const { values, positionals } = parseArgs({
   },
 });
 
-const sections: Record<string, { title: string; rows: () => Row[] | Promise<Row[]> }> = {
+const sections: Record<string, { title: string; rows: () => Row[] | null | Promise<Row[]> }> = {
   engine: { title: 'Engine', rows: () => engineSection(values) },
   gradient: { title: 'Gradient of attention maps', rows: gradientSection },
   queue: { title: 'Queue', rows: () => queueSection(values.dir) },
   library: { title: 'Library', rows: librarySection },
+  studio: { title: 'Studio', rows: studioSection },
 };
 
 const asked = positionals.length > 0 ? positionals : Object.keys(sections);
@@ -37,6 +39,7 @@ for (const name of asked)
 for (const name of asked) {
   const { title, rows } = sections[name] as (typeof sections)[string];
   const measured = await rows();
+  if (!measured) continue;
   console.log(writeSection(title, measured));
   if (measured.some(({ holds }) => holds === false)) process.exitCode = 1;
 }

@@ -36,6 +36,13 @@ export type PredictionType = z.infer<typeof PredictionType>;
 export const ProviderName = z.enum(['cpu', 'webgpu', 'dml', 'coreml', 'cuda']);
 export type ProviderName = z.infer<typeof ProviderName>;
 
+/**
+ * Arithmetic of the text encoders and the UNet: `fp16` holds their weights and does their products in half precision, on
+ * graphics cards that have it; the VAE stays in fp32. `auto` is fp32.
+ */
+export const Precision = z.enum(['auto', 'fp32', 'fp16']);
+export type Precision = z.infer<typeof Precision>;
+
 /** Everything about the sampler. An omitted field means "as the model's own scheduler config says". */
 export const SchedulerSettings = z.strictObject({
   name: SchedulerName.default('ddim'),
@@ -290,6 +297,7 @@ const RequestFields = z.strictObject({
   sizeConditioning: SizeConditioning.prefault({}),
   /** `auto` picks the best provider there is and says why. */
   provider: z.union([z.literal('auto'), ProviderName]).default('auto'),
+  precision: Precision.default('auto'),
 });
 
 export const RenderRequest = RequestFields.superRefine((request, context) => {

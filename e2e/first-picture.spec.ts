@@ -81,10 +81,17 @@ describe.skipIf('missing' in found)('first start to first picture', () => {
       const page = await studio.open({ viewport: { width, height } });
       await page.getByRole('img', { name: /^Picture/ }).waitFor();
       await page.keyboard.press('b');
-      // With a mask there are the most controls at once.
       await page.keyboard.press('Shift+V');
       await page.getByRole('button', { name: /^Redraw mask/ }).waitFor();
-      expect(await overlaps(page), `${width}x${height}`).toEqual([]);
+      expect(await overlaps(page), `${width}x${height} with a mask`).toEqual([]);
+      await page.keyboard.press('n');
+      await page.keyboard.press('Shift+V');
+      await page.getByRole('button', { name: 'More of regions' }).click();
+      for (const tool of ['b', 'l', 'w', 'o']) {
+        await page.keyboard.press(tool);
+        expect(await overlaps(page), `${width}x${height} with the tool ${tool}`).toEqual([]);
+      }
+      if (width === 1024) expect(await seriousViolations(page)).toEqual([]);
       await page.context().close();
     }
   });
@@ -124,7 +131,8 @@ function overlaps(page: Page): Promise<string[]> {
     const groups = ['.top-bar, .settings-panel, .canvas-panel, .side-panel'];
     groups.push(
       '.top-bar button',
-      '.tools button, .tools .slider, .tool-number',
+      '.tools button, .tools .slider, .tools input, .tool-number, .tool-sign',
+      '.toolbox button',
       '.picture-bar button, .picture-facts',
     );
     groups.push(
@@ -133,7 +141,12 @@ function overlaps(page: Page): Promise<string[]> {
       '.layers > *',
       '.thumb',
     );
-    groups.push('.tools, .picture-bar, .running', '.size-numbers > *, .size > .field-label', '.layer > *', '.tab');
+    groups.push(
+      '.tools, .toolbox, .picture-bar, .running',
+      '.size-numbers > *, .size > .field-label',
+      '.layer > *',
+      '.tab',
+    );
     for (const group of groups) {
       const all = visible(group);
       all.forEach(({ element, box }, index) => {

@@ -73,6 +73,7 @@ describe.skipIf('missing' in found)('two adapters in two regions drawn by hand',
       [62, 62],
       [36, 62],
     ]);
+    await layers().getByRole('button', { name: 'More of regions' }).click();
     const name = layers().getByLabel('Name of the region');
     await name.fill('Right side');
     await name.press('Enter');

@@ -7,6 +7,8 @@ export interface ComposeMethod {
   composition?: NonNullable<RenderRequestInput['composition']>;
   /** Each character is given its part of the picture, and its adapter acts there alone. */
   boxes?: boolean;
+  /** Each character is named as a concept, and its adapter draws that alone. */
+  concepts?: boolean;
 }
 
 /** Another method is another entry. */
@@ -28,4 +30,8 @@ export const composeMethods: readonly ComposeMethod[] = [
     composition: { method: 'regional', regionalBy: 'bias', isolation: 1 },
     boxes: true,
   },
+  { name: 'clora', composition: { method: 'clora' }, concepts: true },
+  { name: 'clora, exact', composition: { method: 'clora', mode: 'exact' }, concepts: true },
+  { name: 'lora-composer', composition: { method: 'lora-composer' }, boxes: true },
+  { name: 'lora-composer, exact', composition: { method: 'lora-composer', mode: 'exact' }, boxes: true },
 ];

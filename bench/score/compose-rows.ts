@@ -21,9 +21,9 @@ export function composeRows(model: ComposeModel, count: number): ScoreRow[] {
   );
 }
 
-/** One region has no other to be isolated from. */
-function acts({ composition }: ComposeMethod, { characters }: ComposeScene): boolean {
-  return characters.length > 1 || (composition?.isolation ?? 0) === 0;
+/** One region has no other to be isolated from, and one concept none to be kept apart from. */
+function acts({ composition, concepts }: ComposeMethod, { characters }: ComposeScene): boolean {
+  return characters.length > 1 || ((composition?.isolation ?? 0) === 0 && !concepts);
 }
 
 function composeRow(kind: SceneKind, method: ComposeMethod, model: ComposeModel, count: number): ScoreRow {
@@ -62,7 +62,7 @@ function composeTrial(scene: ComposeScene, method: ComposeMethod, model: Compose
 /** The request that composes a scene by a method. */
 export function composeRequest(scene: ComposeScene, method: ComposeMethod, model: ComposeModel): RenderRequestInput {
   const { characters, styleAdapter, surroundings } = scene;
-  const { composition, boxes } = method;
+  const { composition, boxes, concepts } = method;
   const plain: RenderRequestInput = {
     model: model.folder,
     prompt: scene.prompt,
@@ -72,7 +72,8 @@ export function composeRequest(scene: ComposeScene, method: ComposeMethod, model
     scheduler: { name: 'ddim' },
   };
   if (!composition) return plain;
-  const regional = composition.method === 'regional';
+  // The others read one prompt for all of the picture.
+  const prompted = composition.method === 'regional' || composition.method === 'lora-composer';
   return {
     ...plain,
     composition,
@@ -80,18 +81,21 @@ export function composeRequest(scene: ComposeScene, method: ComposeMethod, model
       ...characters.map(({ adapter, kind }) => ({
         path: adapterPath(model, adapter),
         ...(boxes ? { region: kind } : {}),
+        ...(concepts ? { concept: kind } : {}),
       })),
       ...(styleAdapter === null ? [] : [{ path: adapterPath(model, styleAdapter) }]),
     ],
     ...(boxes
       ? {
-          regions: characters.map(({ kind, noun, box }) => ({
+          regions: characters.map(({ kind, word, noun, box }) => ({
             name: kind,
             box: box.map((share) => share * model.side) as [number, number, number, number],
-            ...(regional ? { prompt: `${noun} ${surroundings}` } : {}),
+            ...(prompted ? { prompt: `${noun} ${surroundings}` } : {}),
+            ...(composition.method === 'lora-composer' ? { words: word } : {}),
           })),
         }
       : {}),
+    ...(concepts ? { concepts: characters.map(({ kind, word }) => ({ name: kind, words: word })) } : {}),
   };
 }
 

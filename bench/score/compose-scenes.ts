@@ -3,7 +3,9 @@ import type { Box } from './area-planes.ts';
 /** A character in a composed picture. */
 export interface ComposedCharacter {
   kind: string;
-  /** With its article, as a prompt says it. */
+  /** What a prompt calls it. */
+  word: string;
+  /** And with its article. */
   noun: string;
   adapter: string;
   /** The part of the picture given to it. */
@@ -41,8 +43,8 @@ const grounds = [
 const baseStyles = ['flat poster', 'ink outline', 'soft watercolour', 'paper cut'];
 const adapterStyles = ['neon', 'mosaic', 'crosshatch'];
 
-const robot = { kind: 'robot', noun: 'a volbot', adapter: 'robot' };
-const fox = { kind: 'fox', noun: 'an emberfox', adapter: 'fox' };
+const robot = { kind: 'robot', word: 'volbot', noun: 'a volbot', adapter: 'robot' };
+const fox = { kind: 'fox', word: 'emberfox', noun: 'an emberfox', adapter: 'fox' };
 
 /** Where the drawings that the model learned from have two things beside each other, with room about them. */
 const left = { box: [0, 0.2, 0.5, 0.7], look: [0, 0.28, 0.56, 0.56] } satisfies Partial<ComposedCharacter>;

@@ -3,30 +3,19 @@ import type { RenderResult } from '../../contract/engine.ts';
 import type { ProviderName, RenderRequest } from '../../contract/request.ts';
 import { EngineClient } from '../../main/engine/process/engine-client.ts';
 
-/** Several engines that share out a list of requests. */
+/** Several engines that share out a list of requests; started when there is something to draw. */
 export class EnginePool {
-  readonly #clients: readonly EngineClient[];
-
-  private constructor(clients: readonly EngineClient[]) {
-    this.#clients = clients;
-  }
+  readonly #provider: ProviderName;
+  readonly #workers: number;
+  readonly #clients: EngineClient[] = [];
 
   /**
    * @param workers omitted: on the CPU one a core with one thread each, which draws small pictures a third faster than
    *   one engine with all threads; elsewhere one
    */
-  static async start(
-    provider: ProviderName,
-    workers = provider === 'cpu' ? availableParallelism() : 1,
-  ): Promise<EnginePool> {
-    const threads = Math.max(1, Math.floor(availableParallelism() / workers));
-    const settings = { provider, ...(provider === 'cpu' ? { threads } : {}) };
-    const started = await Promise.allSettled(Array.from({ length: workers }, () => EngineClient.start({ settings })));
-    const pool = new EnginePool(started.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : [])));
-    const failed = started.find((one) => one.status === 'rejected');
-    if (!failed) return pool;
-    await pool.stop();
-    throw failed.reason;
+  constructor(provider: ProviderName, workers = provider === 'cpu' ? availableParallelism() : 1) {
+    this.#provider = provider;
+    this.#workers = workers;
   }
 
   /**
@@ -37,6 +26,7 @@ export class EnginePool {
     requests: readonly RenderRequest[],
     onDrawn: (result: RenderResult, seconds: number, index: number) => void | Promise<void>,
   ): Promise<void> {
+    await this.#grow(Math.min(this.#workers, requests.length));
     const abort = new AbortController();
     const queue = requests.entries();
     const work = async (client: EngineClient) => {
@@ -54,6 +44,17 @@ export class EnginePool {
       await Promise.allSettled(done);
       throw thrown;
     }
+  }
+
+  /** Starts engines that are not there yet. */
+  async #grow(wanted: number): Promise<void> {
+    const threads = Math.max(1, Math.floor(availableParallelism() / this.#workers));
+    const settings = { provider: this.#provider, ...(this.#provider === 'cpu' ? { threads } : {}) };
+    const missing = Math.max(0, wanted - this.#clients.length);
+    const started = await Promise.allSettled(Array.from({ length: missing }, () => EngineClient.start({ settings })));
+    for (const one of started) if (one.status === 'fulfilled') this.#clients.push(one.value);
+    const failed = started.find((one) => one.status === 'rejected');
+    if (failed) throw failed.reason;
   }
 
   async stop(): Promise<void> {

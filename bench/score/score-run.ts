@@ -41,7 +41,7 @@ export async function runScore(run: ScoreRun, judge: Judge, flags: ScoreFlags): 
     sheet.push(sheetRow);
     console.log(table.row(result));
   };
-  const pool = await EnginePool.start(flags.provider, flags.workers);
+  const pool = new EnginePool(flags.provider, flags.workers);
   console.log(table.heading());
   try {
     const store = new PictureStore(join(flags.out, 'pictures'));

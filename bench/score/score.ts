@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { relative } from 'node:path';
+import { asImpastoError } from '../../contract/errors.ts';
 import { parseRequest } from '../../contract/parse.ts';
 import type { ProviderName } from '../../contract/request.ts';
 import type { EnginePool } from './engine-pool.ts';
@@ -42,12 +43,23 @@ export async function scoreRow(
   done: readonly RowResult[],
   tools: ScoreTools,
 ): Promise<{ result: RowResult; judged: Judged[] }> {
+  const undrawn = (missing: string) => ({
+    result: { name: row.name, pictures: 0, figures: {}, verdicts: [], missing },
+    judged: [],
+  });
   const lacking = (row.needs ?? []).filter((path) => !existsSync(path));
   if (lacking.length > 0) {
-    const missing = `${lacking.map((path) => relative(process.cwd(), path)).join(', ')} not there`;
-    return { result: { name: row.name, pictures: 0, figures: {}, verdicts: [], missing }, judged: [] };
+    return undrawn(`${lacking.map((path) => relative(process.cwd(), path)).join(', ')} not there`);
   }
-  const drawn = await drawTrials(row, tools);
+  let drawn: DrawnPicture[];
+  try {
+    drawn = await drawTrials(row, tools);
+  } catch (thrown) {
+    // One row that cannot be drawn is no reason to leave the others.
+    const { code, message } = asImpastoError(thrown);
+    if (code === 'INTERNAL') throw thrown;
+    return undrawn(`${message} (${code})`);
+  }
   const pictures = drawn.map(({ picture }) => picture);
   const marks = await judgeTrials(row.trials, pictures, tools.judge);
   const figures = figuresOf(marks, drawn);

@@ -75,27 +75,9 @@ export async function requestOf(
 ): Promise<RenderRequest> {
   const warn = (warning: EngineWarning) => output.warning(warning);
   const like = typeof options.like === 'string' ? await requestFromPicture(options.like, warn) : null;
-  const base: RenderRequestInput = like ?? { seed: randomInt(2 ** 32 - 1) };
-  const fromFlags = requestFromFlags(options, base);
-  const folders = Array.isArray(options.loraFolder) ? options.loraFolder.map(String) : [];
-  // The built-in model's own adapters go by their names: --lora robot.
-  const own = (fromFlags.model ?? 'demo') === 'demo' ? builtinAdapters() : null;
-  if (own !== null) folders.push(own);
-  const resolver = folders.length > 0 ? loraFolders(folders) : null;
-  const lists = await adaptersAndRegions(options, resolver);
-  const method = options.compose === undefined ? impliedMethod({ ...fromFlags, ...lists }) : null;
-  const given = {
-    ...(like ? fromFlags : styleDefaults(fromFlags)),
-    ...lists,
-    ...(method ? { composition: { ...fromFlags.composition, method } } : {}),
-    ...(prompt === undefined ? {} : { prompt }),
-  };
-  const { request: flags, warnings } = resolver
-    ? await resolvePromptTags(given, resolver)
-    : { request: given, warnings: [] };
-  for (const warning of warnings) warn(warning);
+  if (like) return requestWithFlags(like, prompt, options, output);
+  const flags = styleDefaults(await overlaid({ seed: randomInt(2 ** 32 - 1) }, prompt, options, output));
   const asked = parseRequest(flags);
-  if (like) return asked;
   const path = asked.model === 'demo' ? builtinModel().path : resolve(asked.model);
   const preset = presetFor(await openCheckpoint(path), await distillationsOf(asked.adapters)).request;
   return parseRequest({
@@ -106,9 +88,47 @@ export async function requestOf(
   });
 }
 
+/** A request that there is already, with what the flags say instead. */
+export async function requestWithFlags(
+  base: RenderRequest,
+  prompt: string | undefined,
+  options: Record<string, unknown>,
+  output: Output,
+): Promise<RenderRequest> {
+  return parseRequest(await overlaid(base, prompt, options, output));
+}
+
+/** What the flags say, and of the rest what `base` does. */
+async function overlaid(
+  base: RenderRequestInput,
+  prompt: string | undefined,
+  options: Record<string, unknown>,
+  output: Output,
+): Promise<RenderRequestInput> {
+  const fromFlags = requestFromFlags(options, base);
+  const folders = Array.isArray(options.loraFolder) ? options.loraFolder.map(String) : [];
+  // The built-in model's own adapters go by their names: --lora robot.
+  const own = (fromFlags.model ?? 'demo') === 'demo' ? builtinAdapters() : null;
+  if (own !== null) folders.push(own);
+  const resolver = folders.length > 0 ? loraFolders(folders) : null;
+  const lists = await adaptersAndRegions(options, resolver);
+  // What `base` has was drawn by the method that `base` names.
+  const added = { ...requestFromFlags(options), ...lists };
+  const method = options.compose === undefined && !fromFlags.style ? impliedMethod(added) : null;
+  const given = {
+    ...fromFlags,
+    ...lists,
+    ...(method ? { composition: { ...fromFlags.composition, method } } : {}),
+    ...(prompt === undefined ? {} : { prompt }),
+  };
+  if (!resolver) return given;
+  const { request, warnings } = await resolvePromptTags(given, resolver);
+  for (const warning of warnings) output.warning(warning);
+  return request;
+}
+
 /** What regions and concepts are given for, where no method is named. */
-function impliedMethod({ style, concepts, regions }: RenderRequestInput): 'clora' | 'regional' | null {
-  if (style) return null;
+function impliedMethod({ concepts, regions }: RenderRequestInput): 'clora' | 'regional' | null {
   if (concepts && concepts.length > 0) return 'clora';
   // Regions with prompts are meant to be drawn from them.
   return regions?.some((region) => region.prompt) ? 'regional' : null;

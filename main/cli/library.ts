@@ -7,7 +7,7 @@ import { licenceTitle } from '../library/hub/hub.ts';
 import { hubFromEnvironment } from '../library/hub/hub-environment.ts';
 import { Library } from '../library/library.ts';
 import { impastoPaths } from '../queue/paths.ts';
-import { createOutput, type Output } from './output.ts';
+import { createOutput, type Output, printable } from './output.ts';
 
 type Options = Record<string, unknown>;
 
@@ -256,7 +256,7 @@ async function download(reference: string, { library, output, options }: Given):
       signal: stop.signal,
       onProgress: (progress) => {
         output.event({ type: 'download', progress });
-        bar?.update(progress.received, { file: progress.file });
+        bar?.update(progress.received, { file: printable(progress.file) });
       },
     });
     bar?.stop();

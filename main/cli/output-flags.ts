@@ -14,6 +14,31 @@ export function addOutputFlags(command: Command, folder: string | undefined): Co
 }
 
 /**
+ * An output with what the flags say instead.
+ * @param given which flags were given, by their options' names
+ * @throws ImpastoError `REQUEST_INVALID`
+ */
+export function outputWithFlags(
+  output: ExportOptions,
+  options: Record<string, unknown>,
+  given: readonly string[],
+): ExportOptions {
+  const flags = outputFromFlags(options);
+  // A flag's name and the field that it sets.
+  const fields = {
+    out: 'folder',
+    name: 'name',
+    format: 'format',
+    bitDepth: 'bitDepth',
+    quality: 'quality',
+    metadata: 'metadata',
+  } as const;
+  const changed = Object.entries(fields).filter(([flag]) => given.includes(flag));
+  const values = Object.fromEntries(changed.map(([, field]) => [field, flags[field]]));
+  return parseExportOptions({ ...output, ...values });
+}
+
+/**
  * @param folder where `--out` is not given
  * @throws ImpastoError `REQUEST_INVALID`
  */

@@ -11,27 +11,37 @@ export interface Output {
   warning(warning: EngineWarning): void;
 }
 
-// Prompts and file names may carry terminal escape codes: they are shown, never obeyed.
-const controls = new RegExp(
-  `[${String.fromCharCode(0)}-${String.fromCharCode(8)}${String.fromCharCode(11)}-${String.fromCharCode(31)}${String.fromCharCode(127)}-${String.fromCharCode(159)}]`,
-  'g',
-);
+/** Characters that a terminal obeys instead of showing them, and those that turn the writing round. Line breaks and tabs stay. */
+const controls = /[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu;
 
+/** Prompts and file names may carry terminal escape codes: they are shown, never obeyed. */
 export function printable(text: string): string {
-  return text.replace(controls, (code) => `\\x${code.charCodeAt(0).toString(16).padStart(2, '0')}`);
+  return text.replace(controls, (character) => {
+    if (character === '\n' || character === '\t') return character;
+    const code = character.charCodeAt(0).toString(16);
+    return code.length > 2 ? `\\u${code}` : `\\x${code.padStart(2, '0')}`;
+  });
+}
+
+/** One line of JSON in which nothing is left that a terminal would obey: JSON itself escapes the C0 controls only. */
+function jsonLine(value: unknown): string {
+  return JSON.stringify(value).replace(
+    controls,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }
 
 export function createOutput(json: boolean): Output {
   return {
     json,
     event: (event) => {
-      if (json) process.stdout.write(`${JSON.stringify(event)}\n`);
+      if (json) process.stdout.write(`${jsonLine(event)}\n`);
     },
     line: (text) => {
       if (!json) process.stdout.write(`${printable(text)}\n`);
     },
     warning: (warning) => {
-      if (json) process.stdout.write(`${JSON.stringify({ type: 'warning', warning })}\n`);
+      if (json) process.stdout.write(`${jsonLine({ type: 'warning', warning })}\n`);
       else process.stderr.write(`! ${printable(warning.message)}\n`);
     },
   };
@@ -41,11 +51,11 @@ export function createOutput(json: boolean): Output {
 export function reportError(thrown: unknown, json: boolean): ImpastoError {
   const error = asImpastoError(thrown);
   if (json) {
-    process.stdout.write(`${JSON.stringify({ type: 'error', error: error.toRecord() })}\n`);
+    process.stdout.write(`${jsonLine({ type: 'error', error: error.toRecord() })}\n`);
     return error;
   }
   process.stderr.write(`\n${printable(error.message)}\n${printable(error.remedy)}\n(${error.code})\n`);
   if (error.code === 'INTERNAL')
-    process.stderr.write(`${error.cause instanceof Error ? error.cause.stack : error.stack}\n`);
+    process.stderr.write(`${printable(String(error.cause instanceof Error ? error.cause.stack : error.stack))}\n`);
   return error;
 }

@@ -44,11 +44,36 @@ const waiting: JobState[] = [...waitingStates, 'failed', 'set-aside'];
 /** A job in one line. */
 export function describe(job: Job): string {
   const { id, state, request, pictures, wanted, kind } = job;
-  const prompt = kind === 'sheet' ? 'the sheet of a grid' : request.prompt || '(no prompt)';
+  // In one line, whatever it holds: a line break in it could pass for another job.
+  const prompt = kind === 'sheet' ? 'the sheet of a grid' : request.prompt.replace(/\s+/g, ' ') || '(no prompt)';
   const shown = prompt.length > 60 ? `${prompt.slice(0, 59)}…` : prompt;
   const size = request.width && request.height ? ` ${request.width}x${request.height}` : '';
   const done = wanted > 1 ? ` ${pictures.length}/${wanted}` : '';
   return `${String(id).padStart(6)}  ${state.padEnd(9)}${done} ${shown} (seed ${request.seed}, ${request.steps} steps${size})`;
+}
+
+export function showCommand(): Command {
+  return new Command('show')
+    .description('all that is known of a job: its settings, pictures, warnings and error')
+    .argument('<id>', 'id of the job')
+    .option('--home <folder>', "folder of Impasto's data")
+    .option('--json', 'speak in JSON lines', false)
+    .action((id: string, options: Record<string, unknown>) => {
+      const output = createOutput(options.json === true);
+      const queue = openQueue(options);
+      try {
+        const job = queue.get((jobIds([id]) as [number])[0]);
+        output.event({ type: 'job', job });
+        output.line(describe(job));
+        if (job.note) output.line(job.note);
+        if (job.error) output.line(`${job.error.message} ${job.error.remedy} (${job.error.code})`);
+        for (const { message } of job.warnings) output.line(`! ${message}`);
+        for (const { path } of job.pictures) output.line(path);
+        for (const line of JSON.stringify(job.request, null, 2).split('\n')) output.line(line);
+      } finally {
+        queue.close();
+      }
+    });
 }
 
 export function logCommand(): Command {

@@ -9,6 +9,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Job, QueueState } from '../../contract/queue.ts';
 import { findNode } from '../engine/process/node-runtime.ts';
 import { Library } from '../library/library.ts';
+import { insertPngChunks } from '../library/metadata/png-chunks.ts';
+import { pngTextChunk } from '../library/metadata/png-text.ts';
 import { axisOf } from './queue-add.ts';
 
 const program = fileURLToPath(new URL('./impasto.ts', import.meta.url));
@@ -22,7 +24,24 @@ afterAll(() => rmSync(home, { recursive: true, force: true }));
 
 type Event = { type: string; ids: number[]; job: Job; state: QueueState; error: { code: string; message: string } };
 
-/** Runs `impasto queue ...` as a person does, in a folder of its own. */
+/** Runs `impasto queue ...` for a person to read, in a folder of its own; all that it wrote. */
+async function shown(data: string, ...args: string[]): Promise<string> {
+  const child = spawn(findNode(), [program, 'queue', ...args], {
+    cwd: home,
+    env: { ...process.env, IMPASTO_HOME: join(home, data) },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let text = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk: Buffer) => {
+      text += chunk.toString();
+    });
+  }
+  await once(child, 'close');
+  return text;
+}
+
+/** Runs `impasto queue ...` as a program does, in a folder of its own. */
 async function queue(...args: string[]): Promise<{ code: number; events: Event[]; of: (type: string) => Event[] }> {
   const child = spawn(findNode(), [program, 'queue', ...args, '--json'], {
     cwd: home,
@@ -121,12 +140,71 @@ describe('impasto queue', () => {
     expect(height).toBeGreaterThan(128);
   });
 
+  it('edits, shows, duplicates and tries again', { timeout: 240_000 }, async () => {
+    const out = join(home, 'edited');
+    const [{ ids: [id = 0] = [] } = {}] = (await queue('add', 'a cat', ...small, '--seed', '4')).of('added');
+    const flags = ['--steps', '3', '--guidance', '2', '--out', out, '--format', 'webp', '--name', '{seed}'];
+    const [edited] = (await queue('edit', String(id), 'a dog', ...flags)).of('job');
+    expect(edited?.job).toMatchObject({
+      request: { prompt: 'a dog', steps: 3, seed: 4, width: 64, guidance: { scale: 2 }, provider: 'cpu' },
+      output: { folder: out, format: 'webp', name: '{seed}' },
+    });
+    // What is not given stays.
+    await queue('edit', String(id), '--seed', '5');
+    const [copy] = (await queue('duplicate', String(id))).of('added');
+    await queue('cancel', String(id));
+    await queue('retry', String(id));
+    const run = await queue('run');
+    expect(run.of('ended').map(({ job }) => [job.id, job.state])).toEqual([
+      [copy?.ids[0], 'done'],
+      [id, 'done'],
+    ]);
+    expect(readdirSync(out).sort()).toEqual(['5-2.webp', '5.webp']);
+    const [{ job } = {}] = (await queue('show', String(id))).of('job');
+    expect(job).toMatchObject({ state: 'done', request: { prompt: 'a dog', steps: 3, seed: 5 } });
+    expect(job?.pictures).toHaveLength(1);
+  });
+
+  it('shows terminal codes of prompts and pictures and never obeys them', { timeout: 240_000 }, async () => {
+    const evil = '\x1b]0;owned\x07\x1b[2J\x9b31m\u202eevil\r\n     7  done      a job that is none';
+    const plain = await sharp({ create: { width: 16, height: 16, channels: 3, background: '#c33' } })
+      .png()
+      .toBuffer();
+    const text = `${evil}\nNegative prompt: \x1b[31m\nSteps: 2, Sampler: \x1b[5m, Seed: 3, Size: 64x64`;
+    const picture = join(home, 'evil.png');
+    writeFileSync(picture, await insertPngChunks(plain, { late: [pngTextChunk('parameters', text)] }));
+    const obeyed = /[^\P{Cc}\n\t]|[\u202a-\u202e]/u;
+    const seen = [
+      await shown('evil', 'add', evil, ...small, '--name', '{seed}-{prompt}'),
+      await shown('evil', 'add', '--like', picture, '--model', model, '--provider', 'cpu'),
+      await shown('evil', 'list'),
+      await shown('evil', 'show', '1'),
+      await shown('evil', 'show', '2'),
+      await shown('evil', 'list', '--json'),
+      await shown('evil', 'show', evil),
+      await shown('evil', 'run'),
+      await shown('evil', 'list', '--all'),
+    ];
+    for (const text of seen) expect(text).not.toMatch(obeyed);
+    expect(seen[0]).toContain('added job 1');
+    expect(seen[1]).toContain('added job 2');
+    expect(seen[2]).toContain('\\x1b]0;owned\\x07');
+    // One line a job: none that the prompt has made up.
+    expect(seen[2]?.split('\n').filter((line) => /^ +\d+ {2}/.test(line))).toHaveLength(2);
+    expect(seen[8]).toMatch(/2 done/);
+    const [first = ''] = seen[5]?.split('\n') ?? [];
+    expect((JSON.parse(first) as Event).job.request.prompt).toBe(evil);
+  });
+
   it('says in one error what is wrong', { timeout: 120_000 }, async () => {
     for (const [args, code] of [
       [['cancel', '99'], 'JOB_NOT_FOUND'],
       [['cancel'], 'REQUEST_INVALID'],
       [['front', 'first'], 'REQUEST_INVALID'],
       [['move', '1'], 'REQUEST_INVALID'],
+      [['edit', '99', 'x'], 'JOB_NOT_FOUND'],
+      [['edit', '2'], 'REQUEST_INVALID'],
+      [['edit', '2', '--steps', '0'], 'REQUEST_INVALID'],
       [['add', 'x', ...small, '--grid-x', 'setps=1,2'], 'REQUEST_INVALID'],
       [['add', 'x', ...small, '--csv', 'none.csv'], 'FILE_NOT_FOUND'],
     ] as const) {

@@ -5,7 +5,8 @@ import { impastoPaths } from '../queue/paths.ts';
 import { Queue } from '../queue/queue.ts';
 import { createOutput, type Output } from './output.ts';
 import { addCommand } from './queue-add.ts';
-import { listCommand, logCommand } from './queue-list.ts';
+import { editCommand } from './queue-edit.ts';
+import { listCommand, logCommand, showCommand } from './queue-list.ts';
 import { runCommand } from './queue-run.ts';
 
 /** `impasto queue ...`: the same queue as the window's, without one. */
@@ -13,7 +14,9 @@ export function queueCommand(): Command {
   return new Command('queue')
     .description('the queue of jobs, shared with the window')
     .addCommand(addCommand())
+    .addCommand(editCommand())
     .addCommand(listCommand())
+    .addCommand(showCommand())
     .addCommand(logCommand())
     .addCommand(runCommand())
     .addCommand(

@@ -72,6 +72,7 @@ const descriptions: Record<string, string> = {
   'vae.path': 'another VAE: a file or a diffusers folder',
   'vae.tiling': 'decode in tiles',
   provider: 'what draws',
+  precision: 'arithmetic on a graphics card',
   'composition.method': 'how several adapters share a picture',
   'composition.switchEvery': 'steps that each adapter has to itself in switch',
   'composition.isolation': 'keeps regions from looking at each other, 0 to 1',

@@ -16,6 +16,8 @@ export interface AdapterFile {
   floats(key: string, ref: WeightRef): Promise<Float32Array>;
   /** The one value of a tensor, of whole numbers too. */
   scalar(key: string, ref: WeightRef): Promise<number>;
+  /** Reads all of a file that is not huge, for one who will want every tensor: one read for the alphas of all layers too. */
+  readAll(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -51,9 +53,12 @@ export async function openAdapterFile(path: string): Promise<AdapterFile> {
   const bytesOf = async (ref: WeightRef): Promise<Uint8Array> => {
     // A few scalars (the header's facts) are not worth reading the whole of it.
     if (dataLength > readWholeBelow || (whole === null && ref.length <= 8)) return readAt(ref.offset, ref.length);
-    whole ??= readAt(header.dataOffset, dataLength);
     const begin = ref.offset - header.dataOffset;
-    return (await whole).subarray(begin, begin + ref.length);
+    return (await all()).subarray(begin, begin + ref.length);
+  };
+  const all = (): Promise<Uint8Array> => {
+    whole ??= readAt(header.dataOffset, dataLength);
+    return whole;
   };
   const floats = async (key: string, ref: WeightRef): Promise<Float32Array> => {
     const decoded = decodeFloats(await bytesOf(ref), ref.dtype);
@@ -86,6 +91,9 @@ export async function openAdapterFile(path: string): Promise<AdapterFile> {
         `${basename(file)}: '${key}' has the shape [${ref.shape.join(', ')}] where one number is expected.`,
         'The file is damaged: export it again or get another version.',
       );
+    },
+    async readAll() {
+      if (dataLength <= readWholeBelow) await all();
     },
     close: () => handle.close(),
   };

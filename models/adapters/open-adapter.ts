@@ -49,6 +49,7 @@ export async function openAdapter(
   }
   const file = await openAdapterFile(path);
   try {
+    await file.readAll();
     const read = await readFacts(file);
     const placed = placeLayers(read.layers, moduleLookup(checkpoint));
     refuseWrongBase(

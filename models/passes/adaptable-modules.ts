@@ -29,35 +29,43 @@ const textLayer = /(?:^|\.)(encoder\.layers\..*)/;
  */
 export function modulePath(node: GraphNode): string {
   if (!node.name.startsWith('/')) return node.name;
-  const path = node.name
-    .slice(1)
-    .replace(/\/[^/]+$/, '')
-    .replaceAll('/', '.');
-  const layer = textLayer.exec(path)?.[1];
-  return layer ? `text_model.${layer}` : (roots.exec(path)?.[1] ?? path);
+  const path = node.name.slice(1).replace(/\/[^/]+$/, '');
+  return moduleOfWeight(path.replaceAll('/', '.'));
+}
+
+/** The module path of a dotted name that may have a wrapper before it, as the names of exported weights do. */
+export function moduleOfWeight(name: string): string {
+  const layer = textLayer.exec(name)?.[1];
+  return layer ? `text_model.${layer}` : (roots.exec(name)?.[1] ?? name);
 }
 
 /** Every Linear and convolution with weights of its own, by module path. */
 export function findAdaptable(graph: Graph, gateFor: (path: string) => string): Map<string, AdaptableModule> {
-  const weights = weightShapes(graph);
   const found = new Map<string, AdaptableModule>();
-  for (const node of graph.nodes) {
-    const weight = weights.get(node.inputs[1] ?? '');
-    const path = weight && modulePath(node);
-    if (!weight || !path || found.has(path)) continue;
-    const { dims, dtype } = weight;
-    const common = { path, node, dtype, gate: gateFor(path) };
-    const [first, second, ...kernel] = dims as [number, number, ...number[]];
-    if (node.op === 'Conv' && dims.length === 4 && !isGrouped(node)) {
-      found.set(path, { ...common, kind: 'conv', in: second, out: first, kernel });
-    } else if (node.op === 'Gemm' && dims.length === 2 && !isSet(node, 'transA')) {
-      const [out, width] = isSet(node, 'transB') ? [first, second] : [second, first];
-      found.set(path, { ...common, kind: 'linear', in: width, out, kernel: [] });
-    } else if (node.op === 'MatMul' && dims.length === 2) {
-      found.set(path, { ...common, kind: 'linear', in: first, out: second, kernel: [] });
-    }
+  for (const module of weightedModules(graph)) {
+    const path = modulePath(module.node);
+    if (path !== '' && !found.has(path)) found.set(path, { ...module, path, gate: gateFor(path) });
   }
   return found;
+}
+
+/** Every Linear and convolution with weights of its own, named or not, in the graph's order. */
+export function* weightedModules(graph: Graph): Generator<Omit<AdaptableModule, 'path' | 'gate'>> {
+  const weights = weightShapes(graph);
+  for (const node of graph.nodes) {
+    const weight = weights.get(node.inputs[1] ?? '');
+    if (!weight) continue;
+    const { dims, dtype } = weight;
+    const [first, second, ...kernel] = dims as [number, number, ...number[]];
+    if (node.op === 'Conv' && dims.length === 4 && !isGrouped(node)) {
+      yield { node, dtype, kind: 'conv', in: second, out: first, kernel };
+    } else if (node.op === 'Gemm' && dims.length === 2 && !isSet(node, 'transA')) {
+      const [out, width] = isSet(node, 'transB') ? [first, second] : [second, first];
+      yield { node, dtype, kind: 'linear', in: width, out, kernel: [] };
+    } else if (node.op === 'MatMul' && dims.length === 2) {
+      yield { node, dtype, kind: 'linear', in: first, out: second, kernel: [] };
+    }
+  }
 }
 
 /** A tensor that holds weights, as it enters an operator. */

@@ -53,8 +53,8 @@ export function canvasHasSize(): boolean {
 
 const hasRegions = () => useLayers.getState().regions.length > 0;
 
-/** The size of the canvas as models can draw it; the form's where the canvas does not say. */
-function sizeOfCanvas(): Pick<RenderRequestInput, 'width' | 'height'> {
+/** The size of the canvas as models can draw it; nothing where the form says. */
+export function sizeOfCanvas(): { width?: number; height?: number } {
   if (!canvasHasSize()) return {};
   const { shown, margins } = useCanvas.getState();
   const { left, top, right, bottom } = margins;
@@ -100,7 +100,8 @@ async function fromRegions(
     named.push(regionOf({ ...region, prompt: tags.text }, await uploaded(transport, region.id, frame)));
   }
   const { composition } = useDraft.getState().draft;
-  return { regions: named, composition: { ...composition, method: 'regional' }, adapters, ...sizeOfCanvas() };
+  const method = composition.method === 'lora-composer' ? composition.method : 'regional';
+  return { regions: named, composition: { ...composition, method }, adapters, ...sizeOfCanvas() };
 }
 
 async function uploaded(transport: Transport, layer: string, box: Parameters<typeof raster.toPng>[1]): Promise<string> {

@@ -15,22 +15,8 @@ import { changeRegion, freeName, type RegionLayer } from './layers.ts';
 /** What is drawn in the region that is chosen. */
 export function RegionCard({ region }: { region: RegionLayer }) {
   const { id, name, prompt, negativePrompt, feather, weight } = region;
-  const [typed, setTyped] = useState<string | null>(null);
   return (
     <div className="layer-card">
-      <LayerButtons />
-      <input
-        className="text"
-        aria-label="Name of the region"
-        value={typed ?? name}
-        spellCheck={false}
-        onChange={(event) => setTyped(event.target.value)}
-        onBlur={() => {
-          if (typed !== null && typed.trim() !== name) changeRegion(id, { name: freeName(typed, id) });
-          setTyped(null);
-        }}
-        onKeyDown={(event) => event.key === 'Enter' && !event.ctrlKey && event.currentTarget.blur()}
-      />
       <PromptField
         id={`region-prompt-${id}`}
         label={`Prompt of ${name}`}
@@ -40,16 +26,8 @@ export function RegionCard({ region }: { region: RegionLayer }) {
         earlierIn={({ regions }) => regions.map((one) => one.prompt)}
         onChange={(next) => changeRegion(id, { prompt: next })}
       />
-      <PromptField
-        id={`region-negative-${id}`}
-        label="Negative prompt"
-        placeholder="As the main one"
-        value={negativePrompt ?? ''}
-        short
-        earlierIn={({ regions }) => regions.flatMap((one) => one.negativePrompt ?? [])}
-        onChange={(next) => changeRegion(id, { negativePrompt: next === '' ? null : next })}
-      />
       <RegionAdapters region={name} />
+      <LayerButtons />
       <SliderRow
         label="Feather"
         value={feather}
@@ -58,18 +36,52 @@ export function RegionCard({ region }: { region: RegionLayer }) {
         most={512}
         onChange={(next) => changeRegion(id, { feather: next })}
       />
-      <Together />
-      <SliderRow
-        label="Weight"
-        note={weight === 1 ? 'where regions overlap' : undefined}
-        value={weight}
-        min={0.1}
-        max={4}
-        most={100}
-        step={0.1}
-        onChange={(next) => changeRegion(id, { weight: Math.max(0.01, next) })}
-      />
+      <Collapsible.Root className="more">
+        <Collapsible.Trigger className="more-trigger">
+          <ChevronRight size={14} aria-hidden="true" /> More of regions
+        </Collapsible.Trigger>
+        <Collapsible.Content className="more-content">
+          <RegionName key={name} region={region} />
+          <PromptField
+            id={`region-negative-${id}`}
+            label="Negative prompt"
+            placeholder="As the main one"
+            value={negativePrompt ?? ''}
+            short
+            earlierIn={({ regions }) => regions.flatMap((one) => one.negativePrompt ?? [])}
+            onChange={(next) => changeRegion(id, { negativePrompt: next === '' ? null : next })}
+          />
+          <SliderRow
+            label="Weight where regions overlap"
+            value={weight}
+            min={0.1}
+            max={4}
+            most={100}
+            step={0.1}
+            onChange={(next) => changeRegion(id, { weight: Math.max(0.1, next) })}
+          />
+          <Together />
+        </Collapsible.Content>
+      </Collapsible.Root>
     </div>
+  );
+}
+
+function RegionName({ region: { id, name } }: { region: RegionLayer }) {
+  const [typed, setTyped] = useState(name);
+  return (
+    <label className="choice">
+      <span className="field-label">Name</span>
+      <input
+        className="text"
+        aria-label="Name of the region"
+        value={typed}
+        spellCheck={false}
+        onChange={(event) => setTyped(event.target.value)}
+        onBlur={() => typed.trim() !== name && changeRegion(id, { name: freeName(typed, id) })}
+        onKeyDown={(event) => event.key === 'Enter' && !event.ctrlKey && event.currentTarget.blur()}
+      />
+    </label>
   );
 }
 
@@ -126,44 +138,49 @@ function RegionAdapters({ region }: { region: string }) {
   );
 }
 
+const drawnByHints = {
+  rows: 'Each prompt draws all of the picture, joined by the regions: the truest, a pass for each.',
+  bias: 'One pass in which each place reads its own prompt: faster.',
+  'lora-composer': 'Adapters act inside their regions alone, which do not look at each other: keeps characters apart.',
+} as const;
+
 /** How all regions go together. */
 function Together() {
   const composition = useDraft((state) => state.draft.composition);
+  const drawnBy = composition.method === 'lora-composer' ? composition.method : composition.regionalBy;
   const change = (next: Partial<typeof composition>) => edit('Regions', { composition: { ...composition, ...next } });
   return (
-    <Collapsible.Root className="more">
-      <Collapsible.Trigger className="more-trigger">
-        <ChevronRight size={14} aria-hidden="true" /> All regions
-      </Collapsible.Trigger>
-      <Collapsible.Content className="more-content">
-        <Choice
-          label="Drawn by"
-          value={composition.regionalBy}
-          options={[
-            ['rows', 'Rows: truest'],
-            ['bias', 'Attention: faster'],
-          ]}
-          onChange={(regionalBy) => change({ regionalBy })}
-        />
-        <SliderRow
-          label="Main prompt within"
-          value={composition.base}
-          min={0}
-          max={1}
-          step={0.05}
-          onChange={(base) => change({ base })}
-        />
-        <SliderRow
-          label="Isolation"
-          note={composition.isolation === 0 ? 'off' : undefined}
-          value={composition.isolation}
-          min={0}
-          max={1}
-          step={0.05}
-          onChange={(isolation) => change({ isolation })}
-        />
-        <p className="hint">The main prompt draws what no region covers.</p>
-      </Collapsible.Content>
-    </Collapsible.Root>
+    <fieldset className="together">
+      <legend className="section-title">All regions</legend>
+      <Choice
+        label="Drawn by"
+        value={drawnBy}
+        options={[
+          ['rows', 'Rows'],
+          ['bias', 'Attention'],
+          ['lora-composer', 'LoRA-Composer'],
+        ]}
+        onChange={(by) => change(by === 'lora-composer' ? { method: by } : { method: 'sum', regionalBy: by })}
+      />
+      <p className="hint">{drawnByHints[drawnBy]}</p>
+      <SliderRow
+        label="Main prompt within"
+        value={composition.base}
+        min={0}
+        max={1}
+        step={0.05}
+        onChange={(base) => change({ base })}
+      />
+      <SliderRow
+        label="Isolation"
+        note={composition.isolation === 0 ? 'off' : undefined}
+        value={composition.isolation}
+        min={0}
+        max={1}
+        step={0.05}
+        onChange={(isolation) => change({ isolation })}
+      />
+      <p className="hint">The main prompt draws what no region covers.</p>
+    </fieldset>
   );
 }

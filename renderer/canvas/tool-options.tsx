@@ -3,7 +3,7 @@ import { Slider, Switch } from 'radix-ui';
 import type { ReactNode } from 'react';
 import { ActionButton } from '../ui/action-button.tsx';
 import { NumberInput } from '../ui/number-input.tsx';
-import { brushSizes, type Margins, useCanvas } from './canvas-state.ts';
+import { brushSizes, frameOf, type Margins, useCanvas } from './canvas-state.ts';
 import { setMargins } from './frame-drag.ts';
 
 /** What the chosen tool can be told, and how the canvas is looked at, at its foot. */
@@ -26,13 +26,17 @@ export function ToolOptions() {
         />
       )}
       <span className="tool-gap" />
-      <ActionButton id="zoom-out" side="top">
-        <Minus size={16} aria-hidden="true" />
-      </ActionButton>
+      <span className="wide-only">
+        <ActionButton id="zoom-out" side="top">
+          <Minus size={16} aria-hidden="true" />
+        </ActionButton>
+      </span>
       <span className="tool-number zoom">{Math.round(zoom * devicePixelRatio * 100)}%</span>
-      <ActionButton id="zoom-in" side="top">
-        <Plus size={16} aria-hidden="true" />
-      </ActionButton>
+      <span className="wide-only">
+        <ActionButton id="zoom-in" side="top">
+          <Plus size={16} aria-hidden="true" />
+        </ActionButton>
+      </span>
       <ActionButton id="fit" side="top">
         <Maximize size={16} aria-hidden="true" />
       </ActionButton>
@@ -109,11 +113,12 @@ function AddOrTake() {
           key={String(takes)}
           type="button"
           className="segment"
+          aria-label={takes ? 'Take away' : 'Add'}
           aria-pressed={takeAway === takes}
           onClick={() => useCanvas.setState({ takeAway: takes })}
         >
-          {takes ? <CircleMinus size={14} aria-hidden="true" /> : <CirclePlus size={14} aria-hidden="true" />}
-          {takes ? 'Take away' : 'Add'}
+          {takes ? <CircleMinus size={15} aria-hidden="true" /> : <CirclePlus size={15} aria-hidden="true" />}
+          <span className="wide-only">{takes ? 'Take away' : 'Add'}</span>
         </button>
       ))}
     </fieldset>
@@ -126,7 +131,7 @@ function ColourOptions() {
     <>
       <ToolSlider
         label="Tolerance"
-        sign="Tolerance"
+        sign="±"
         text={String(tolerance)}
         value={tolerance}
         min={0}
@@ -158,7 +163,8 @@ const sides: readonly (readonly [keyof Margins, string, string])[] = [
 ];
 
 function FrameOptions() {
-  const margins = useCanvas((state) => state.margins);
+  const { size, margins } = useCanvas();
+  const { width, height } = frameOf(size, margins);
   return (
     <div className="frame-options">
       {sides.map(([side, name, sign]) => (
@@ -174,6 +180,9 @@ function FrameOptions() {
           />
         </span>
       ))}
+      <span className="tool-number frame-size">
+        {width} × {height}
+      </span>
       <ActionButton id="reset-frame" side="top">
         <RotateCcw size={15} aria-hidden="true" />
       </ActionButton>

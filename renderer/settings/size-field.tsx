@@ -1,5 +1,5 @@
 import { ArrowLeftRight } from 'lucide-react';
-import { canvasHasSize } from '../actions/draw.ts';
+import { sizeOfCanvas } from '../actions/draw.ts';
 import { useCanvas } from '../canvas/canvas-state.ts';
 import { useLayers } from '../canvas/layers.ts';
 import { edit, useDraft } from '../state/draft.ts';
@@ -12,17 +12,23 @@ import { shapeOf, shapes, sizeOf } from './size.ts';
 export function SizeField() {
   const { model, width, height } = useDraft((state) => state.draft);
   const trained = useModels((state) => state.facts.get(model)?.facts?.size) ?? 512;
-  const regions = useLayers((state) => state.regions.length);
-  const ofCanvas = useCanvas(() => canvasHasSize() && regions >= 0);
+  const ofCanvas = useSizeOfCanvas();
+  if (ofCanvas !== '') {
+    return (
+      <div className="size">
+        <span className="field-label">Size</span>
+        <span className="size-of-canvas">
+          {ofCanvas} <span className="field-note">as the canvas</span>
+        </span>
+      </div>
+    );
+  }
   const across = width ?? trained;
   const down = height ?? trained;
   const shape = shapeOf(across, down, trained);
   return (
     <div className="size">
-      <span className="field-label">
-        Size
-        {ofCanvas && <span className="field-note">as the canvas</span>}
-      </span>
+      <span className="field-label">Size</span>
       <div className="size-numbers">
         <NumberInput
           label="Width"
@@ -70,4 +76,14 @@ export function SizeField() {
       </fieldset>
     </div>
   );
+}
+
+/** Width and height in words where the canvas says them; else nothing. */
+function useSizeOfCanvas(): string {
+  // Regions lie in a store of their own.
+  useLayers((state) => state.regions.length > 0);
+  return useCanvas(() => {
+    const { width, height } = sizeOfCanvas();
+    return width === undefined ? '' : `${width} × ${height}`;
+  });
 }

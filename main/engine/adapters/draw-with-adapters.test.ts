@@ -1,4 +1,4 @@
-import { copyFile, mkdir, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
+import { copyFile, cp, mkdir, mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import sharp from 'sharp';
@@ -8,6 +8,8 @@ import { parseRequest } from '../../../contract/parse.ts';
 import type { RenderRequestInput } from '../../../contract/request.ts';
 import { openAdapter } from '../../../models/adapters/open-adapter.ts';
 import { openCheckpoint } from '../../../models/checkpoint/open.ts';
+import type { Graph } from '../../../models/onnx/graph.ts';
+import { parseModel, serialise } from '../../../models/onnx/serialise.ts';
 import { readTensor } from '../../../models/weights/safetensors.ts';
 import { writeSafetensors } from '../../../models/weights/write-safetensors.ts';
 import { Engine } from '../engine.ts';
@@ -132,6 +134,44 @@ describe('an adapter', () => {
     const size = { width: 32, height: 32, adapters };
     const exported = await latentOf({ ...size, model: join(fixtures, 'adapters/models/sd1-onnx') });
     expect(difference(exported, await latentOf(size))).toBeLessThan(1e-3);
+  });
+
+  /** The exported model as an exporter writes it that names neither nodes nor weights. */
+  async function unnamed(name: string, change: (graph: Graph) => void = () => {}): Promise<string> {
+    const target = join(folder, name);
+    await cp(join(fixtures, 'adapters/models/sd1-onnx'), target, { recursive: true });
+    for (const part of ['unet', 'text_encoder']) {
+      const path = join(target, part, 'model.onnx');
+      const graph = parseModel(await readFile(path), path);
+      const names = new Map([...graph.initializers.keys()].map((known, index) => [known, `w${index}`]));
+      const renamed = (known: string) => names.get(known) ?? known;
+      for (const node of graph.nodes) Object.assign(node, { name: '', inputs: node.inputs.map(renamed) });
+      graph.initializers = new Map(
+        [...graph.initializers].map(([known, value]) => [renamed(known), { ...value, name: renamed(known) }]),
+      );
+      change(graph);
+      await writeFile(path, serialise(graph).bytes);
+    }
+    return target;
+  }
+
+  it('draws the same on an exported model that names no module', async () => {
+    const size = { width: 32, height: 32, steps: 2, adapters: [{ path: kohya, strength: 0.7 }] };
+    const { images, warnings } = await draw({ ...size, model: await unnamed('unnamed') });
+    expect(warnings.map(({ code }) => code)).not.toContain('ADAPTER_UNPLACED');
+    expect(difference(images[0]?.latent as Float32Array, await latentOf(size))).toBeLessThan(1e-3);
+  });
+
+  it('is refused on an exported model that neither names modules nor is built as one of ours', async () => {
+    const model = await unnamed('otherwise', (graph) => {
+      const first = graph.nodes.find(({ op }) => op === 'Conv' || op === 'Gemm' || op === 'MatMul');
+      if (first) graph.nodes.push({ ...first, outputs: ['nobody reads this'] });
+    });
+    const error = await refusal({ ...base, width: 32, height: 32, model, adapters: [{ path: rslora }] });
+    expect([error.code, error.message]).toEqual([
+      'UNKNOWN_ARCHITECTURE',
+      expect.stringContaining('layers of rslora finds its module'),
+    ]);
   });
 });
 

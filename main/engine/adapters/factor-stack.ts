@@ -61,7 +61,7 @@ interface Factors {
 
 const axes = ['linear', 'conv'] as const;
 
-/** Room for adapters to come, in ranks beside half of those held. Until they do, its pages are not touched. */
+/** Room for adapters to come. Until they do, its pages are not touched and take no memory. */
 const spareRanks = 128;
 
 /** Bytes of adapters kept though the last picture did not use them. */
@@ -103,10 +103,11 @@ export class FactorStack {
   /**
    * Lays new adapters beside those held. Adapters that are neither new nor in `keep` give way, the longest unused
    * first, where they take much memory.
+   * @param share of all that is to be added soon, what part this is: room is kept for the rest
    * @returns by adapter, paths of its layers that this network does not have
    * @throws ImpastoError `ADAPTER_WRONG_BASE` where a layer's size is not its module's
    */
-  add(entries: readonly StackEntry[], keep: ReadonlySet<string>): Map<string, string[]> {
+  add(entries: readonly StackEntry[], keep: ReadonlySet<string>, share = 1): Map<string, string[]> {
     const unplaced = new Map<string, string[]>();
     const added = new Map<string, Map<string, AdapterLayer>>();
     const slots = this.#slots.filter(({ id }) => !entries.some((entry) => entry.id === id));
@@ -124,7 +125,7 @@ export class FactorStack {
       added.set(id, placed);
       slots.push(this.#slot(id, placed));
     }
-    this.#relay(this.#withoutIdle(slots, new Set([...keep, ...added.keys()])), added);
+    this.#relay(this.#withoutIdle(slots, new Set([...keep, ...added.keys()])), added, share);
     return unplaced;
   }
 
@@ -169,33 +170,44 @@ export class FactorStack {
 
   /**
    * Lays the slots out, module by module: ranks that an adapter does not have in a module are zeros. What comes after all
-   * that is held is written behind it, into room kept for that; else a module's factors are laid out anew, so that
-   * selections in use keep theirs.
+   * that is held is written behind it, into room kept for that; else all is laid out anew, so that selections in use keep
+   * theirs.
    */
-  #relay(slots: Slot[], added: ReadonlyMap<string, ReadonlyMap<string, AdapterLayer>>): void {
+  #relay(slots: Slot[], added: ReadonlyMap<string, ReadonlyMap<string, AdapterLayer>>, share: number): void {
     const before = offsets(this.#slots);
     const after = offsets(slots);
     const appends = this.#slots.every((slot, index) => slots[index] === slot);
     const total = { linear: 0, conv: 0 };
-    for (const { rank } of slots) for (const axis of axes) total[axis] += rank[axis];
-    for (const [path, factors] of this.#modules) {
-      const { module } = factors;
-      if (!slots.some((slot) => slot.paths.has(path))) {
-        factors.data = null;
-        continue;
+    const coming = { linear: spareRanks, conv: spareRanks };
+    for (const { id, rank } of slots) {
+      for (const axis of axes) {
+        total[axis] += rank[axis];
+        if (added.has(id)) coming[axis] += Math.ceil(rank[axis] * (1 / share - 1));
       }
+    }
+    const wanted = [...this.#modules.values()].filter(({ module }) =>
+      slots.some(({ paths }) => paths.has(module.path)),
+    );
+    const inPlace =
+      appends && wanted.every(({ module, data }) => data && data.b.length >= total[module.kind] * module.out);
+    const room = (module: StackModule) => total[module.kind] + coming[module.kind];
+    // One block for all: the system hands out blocks of this size untouched, and takes them back whole.
+    const place = inPlace
+      ? null
+      : placesIn(wanted.map(({ module }) => room(module) * (innerSize(module) + module.out)));
+    for (const [index, factors] of wanted.entries()) {
+      const { module, data: held } = factors;
       const [inner, out] = [innerSize(module), module.out];
-      const held = factors.data;
-      const inPlace = held !== null && appends && held.b.length >= total[module.kind] * out;
-      const room = Math.ceil(1.5 * total[module.kind]) + spareRanks;
-      const data = inPlace ? held : { a: new Float32Array(room * inner), b: new Float32Array(room * out) };
+      const own = place?.(index);
+      const data = own ? { a: own.subarray(0, room(module) * inner), b: own.subarray(room(module) * inner) } : held;
+      if (!data) throw new Error('factors without a place');
       for (const slot of slots) {
-        const layer = added.get(slot.id)?.get(path);
+        const layer = added.get(slot.id)?.get(module.path);
         const at = (after.get(slot.id) as RankCounts)[module.kind];
         if (layer) {
           data.a.set(layer.down, at * inner);
           turnInto(data.b, at * out, layer);
-        } else if (held && !inPlace && slot.paths.has(path)) {
+        } else if (held && own && slot.paths.has(module.path)) {
           const from = (before.get(slot.id) as RankCounts)[module.kind];
           const rank = slot.rank[module.kind];
           data.a.set(held.a.subarray(from * inner, (from + rank) * inner), at * inner);
@@ -204,6 +216,7 @@ export class FactorStack {
       }
       factors.data = data;
     }
+    if (!inPlace) for (const factors of this.#modules.values()) if (!wanted.includes(factors)) factors.data = null;
     this.#slots = slots;
     this.#layout += 1;
     this.#layouts.clear();
@@ -308,6 +321,18 @@ interface AxisPlan {
   rows: number;
   /** Of those, the ones that make up the axis. */
   picks: Tensor;
+}
+
+/** Parts of one block of memory, by index. */
+function placesIn(lengths: readonly number[]): (index: number) => Float32Array {
+  const block = new Float32Array(lengths.reduce((sum, length) => sum + length, 0));
+  const starts: number[] = [];
+  let at = 0;
+  for (const length of lengths) {
+    starts.push(at);
+    at += length;
+  }
+  return (index) => block.subarray(starts[index], (starts[index] as number) + (lengths[index] as number));
 }
 
 function axisOf(parts: readonly { id: string; rank: number }[]): RankAxis {

@@ -1,6 +1,8 @@
+import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { DistillationPreset } from '../../../contract/adapter.ts';
 import type { EngineWarning } from '../../../contract/engine.ts';
+import { ImpastoError } from '../../../contract/errors.ts';
 import type { AdapterRef } from '../../../contract/request.ts';
 import type { Adapter, AdapterLayer } from '../../../models/adapters/adapter.ts';
 import { type OpenAdapterOptions, openAdapter } from '../../../models/adapters/open-adapter.ts';
@@ -80,9 +82,12 @@ export class ModelAdapters {
     const missing = new Map(
       ids.flatMap((id, index) => (this.#facts.has(id) && held(id) ? [] : [[id, paths[index] as string] as const])),
     );
-    // One after the other and in the stack's order: each goes behind those held, and its own copy is let go.
-    for (const [id, path] of [...missing].sort(([a], [b]) => (a < b ? -1 : 1))) {
-      this.#add(id, await this.#open(path, this.#model.checkpoint, signal ? { signal } : {}), stacks, new Set(ids));
+    // In the stack's order, so that each goes behind those held; some at once, whose own copies are then let go.
+    const inOrder = [...missing].sort(([a], [b]) => (a < b ? -1 : 1));
+    for (const { files, share } of await batchesOf(inOrder)) {
+      const open = async ([id, path]: Missing) =>
+        [id, await this.#open(path, this.#model.checkpoint, signal ? { signal } : {})] as const;
+      this.#add(await Promise.all(files.map(open)), stacks, new Set(ids), share);
     }
     return refs.map((ref, index) => {
       const id = ids[index] as string;
@@ -132,44 +137,95 @@ export class ModelAdapters {
   }
 
   #add(
-    id: string,
-    adapter: Adapter,
+    opened: readonly (readonly [id: string, adapter: Adapter])[],
     stacks: { unet: FactorStack; text: FactorStack[] },
     keep: ReadonlySet<string>,
+    share: number,
   ): void {
-    const byNetwork = [adapter.unet, adapter.textEncoder, adapter.textEncoder2];
-    const lost = [stacks.unet, ...stacks.text].flatMap((stack, index) => {
-      const unplaced = stack.add([{ id, layers: byNetwork[index] ?? [] }], keep);
-      return unplaced.get(id) ?? [];
-    });
-    const warnings = [...adapter.warnings];
-    if (lost.length > 0) {
-      warnings.push({
-        code: 'ADAPTER_UNPLACED',
-        message: `${lost.length} layers do not act, since this model's graph does not name their modules (e.g. ${lost[0]}).`,
-      });
+    const networks = [stacks.unet, ...stacks.text];
+    const unplaced = networks.map((stack, index) =>
+      stack.add(
+        opened.map(([id, adapter]) => ({ id, layers: layersOf(adapter)[index] ?? [] })),
+        keep,
+        share,
+      ),
+    );
+    for (const [id, adapter] of opened) {
+      const lost = unplaced.flatMap((paths) => paths.get(id) ?? []);
+      if (lost.length > 0 && lost.length === layersOf(adapter).flat().length) throw unplaceable(adapter, lost);
+      this.#facts.set(id, factsOf(adapter, stacks.text.length, lost));
+      this.opened += 1;
     }
-    const { applied, of } = adapter.matched;
-    if (applied < of) {
-      warnings.push({ code: 'ADAPTER_PARTLY_MATCHED', message: `${applied} of ${of} layers act on this model.` });
-    }
-    const reaches = adapter.unet.map(({ path }) => reachOf(path));
-    this.#facts.set(id, {
-      name: adapter.name,
-      reach: adapterReaches.findLast((reach) => reaches.includes(reach)) ?? null,
-      changesPrompt:
-        adapter.textEncoder.length + adapter.textEncoder2.length > 0 ||
-        adapter.unet.some(({ path }) => isKeyOrValue(path)),
-      text: stacks.text.map((_, index) => (byNetwork[index + 1] ?? []).length > 0),
-      gains: {
-        unet: gainsOf(adapter.unet),
-        text: stacks.text.map((_, index) => gainsOf(byNetwork[index + 1] ?? [])),
-      },
-      distillation: adapter.distillation,
-      warnings,
-    });
-    this.opened += 1;
   }
+}
+
+function unplaceable({ name }: Adapter, lost: readonly string[]): ImpastoError {
+  return new ImpastoError(
+    'UNKNOWN_ARCHITECTURE',
+    `None of the ${lost.length} layers of ${name} finds its module (e.g. ${lost[0]}): the ONNX model's graph does not name its modules and is not built as diffusers builds them.`,
+    'Use the original checkpoint, or export it again without fusing operators (Optimum, without -O2 or higher).',
+  );
+}
+
+const layersOf = ({ unet, textEncoder, textEncoder2 }: Adapter) => [unet, textEncoder, textEncoder2];
+
+/** @param lost paths of layers whose modules the graph does not have */
+function factsOf(adapter: Adapter, encoders: number, lost: readonly string[]): Facts {
+  const warnings = [...adapter.warnings];
+  if (lost.length > 0) {
+    warnings.push({
+      code: 'ADAPTER_UNPLACED',
+      message: `${lost.length} layers do not act, since their modules are not found in this model's graph (e.g. ${lost[0]}).`,
+    });
+  }
+  const { applied, of } = adapter.matched;
+  if (applied < of) {
+    warnings.push({ code: 'ADAPTER_PARTLY_MATCHED', message: `${applied} of ${of} layers act on this model.` });
+  }
+  const [unet = [], ...text] = layersOf(adapter).slice(0, 1 + encoders);
+  const reaches = unet.map(({ path }) => reachOf(path));
+  return {
+    name: adapter.name,
+    reach: adapterReaches.findLast((reach) => reaches.includes(reach)) ?? null,
+    changesPrompt: text.some((layers) => layers.length > 0) || unet.some(({ path }) => isKeyOrValue(path)),
+    text: text.map((layers) => layers.length > 0),
+    gains: { unet: gainsOf(unet), text: text.map(gainsOf) },
+    distillation: adapter.distillation,
+    warnings,
+  };
+}
+
+type Missing = readonly [id: string, path: string];
+
+/** Bytes of files that are opened at once: their factors are held twice until they are in the stack. */
+const batchBytes = 32e6;
+
+interface Batch {
+  files: Missing[];
+  /** What part it is of what is still to be opened. */
+  share: number;
+}
+
+async function batchesOf(missing: readonly Missing[]): Promise<Batch[]> {
+  // What is wrong with a file is told by opening it.
+  const sizeOf = (path: string) =>
+    stat(path).then(
+      ({ size }) => size,
+      () => 0,
+    );
+  const sizes = await Promise.all(missing.map(([, path]) => sizeOf(path)));
+  let left = sizes.reduce((sum, size) => sum + size, 0);
+  const batches: (Batch & { bytes: number; of: number })[] = [];
+  for (const [index, file] of missing.entries()) {
+    const size = sizes[index] as number;
+    const last = batches.at(-1);
+    if (last && last.bytes + size <= batchBytes) {
+      last.files.push(file);
+      last.bytes += size;
+    } else batches.push({ files: [file], bytes: size, of: left, share: 1 });
+    left -= size;
+  }
+  return batches.map(({ files, bytes, of }) => ({ files, share: of > 0 && bytes > 0 ? bytes / of : 1 }));
 }
 
 const gainsOf = (layers: readonly AdapterLayer[]): GainSide[] =>

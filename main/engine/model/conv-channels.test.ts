@@ -168,7 +168,7 @@ describe('an imported network', () => {
         files: [path],
         bytes: 1,
         author: () => convGraph(one),
-        mend: padConvChannels,
+        mends: [padConvChannels],
       },
     );
     const { y } = await sessions.use()(0, (session) => session.run({ x: picture(one.in) }));

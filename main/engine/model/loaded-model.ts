@@ -3,12 +3,14 @@ import { ImpastoError } from '../../../contract/errors.ts';
 import type { ProviderName } from '../../../contract/request.ts';
 import type { Checkpoint, Part, TextEncoderPart } from '../../../models/checkpoint/checkpoint.ts';
 import type { TextEncoderConfig, VaeConfig } from '../../../models/checkpoint/component-config.ts';
+import { type TensorShapes, textEncoderTensors, unetTensors } from '../../../models/checkpoint/module-names.ts';
 import type { AuthorOptions } from '../../../models/networks/author-options.ts';
 import { authorClipText } from '../../../models/networks/clip-text.ts';
 import { authorUNet } from '../../../models/networks/unet.ts';
 import { authorVaeDecoder, authorVaeEncoder } from '../../../models/networks/vae.ts';
 import type { Graph } from '../../../models/onnx/graph.ts';
 import { floatTimestep } from '../../../models/passes/float-timestep.ts';
+import { halveProducts } from '../../../models/passes/half-products.ts';
 import type { WeightMap } from '../../../models/weights/weight-map.ts';
 import type { Component, SessionCache } from '../runtime/session-cache.ts';
 import { ClipTokenizer } from '../text/clip-tokenizer.ts';
@@ -24,6 +26,8 @@ export interface Placement {
   author: AuthorOptions;
   /** What the provider needs changed in every graph, authored or imported; null: nothing. */
   mend: GraphMend | null;
+  /** Weights and products of the text encoders and the UNet in half precision. */
+  half: boolean;
   /** All guidance rows in one call. */
   batchRows: boolean;
 }
@@ -53,7 +57,7 @@ export async function loadModel(
   vae: Checkpoint['vae'] = checkpoint.vae,
 ): Promise<LoadedModel> {
   const open = sessionsOf(cache, placement);
-  const sessions = await open('unet', 'authorUNet', checkpoint.unet, authorUNet);
+  const sessions = await open('unet', 'authorUNet', checkpoint.unet, authorUNet, unetTensors);
   const imported = checkpoint.unet.source === 'onnx';
   const unet = new UNetNetwork(checkpoint.unet.config, sessions, {
     batchRows: placement.batchRows,
@@ -76,9 +80,9 @@ export async function loadModel(
     vae: network,
     text,
     bytes: {
-      unet: partBytes(checkpoint.unet),
-      vae: partBytes(decoder),
-      text: encoders.reduce((sum, { part }) => sum + partBytes(part), 0),
+      unet: partBytes(checkpoint.unet, placement.half),
+      vae: partBytes(decoder, false),
+      text: encoders.reduce((sum, { part }) => sum + partBytes(part, placement.half), 0),
     },
     files: [
       ...partFiles(checkpoint.unet),
@@ -98,22 +102,28 @@ type OpenSessions = <C>(
   form: string,
   part: Part<C>,
   author: Author<C>,
+  tensors?: (config: C) => TensorShapes,
 ) => Promise<NetworkSessions>;
 
 function sessionsOf(cache: SessionCache, placement: Placement): OpenSessions {
-  const { provider, author: options, mend } = placement;
-  return (component, form, part, author) =>
-    networkSessions(
+  const { provider, author: options } = placement;
+  return (component, form, part, author, tensors) => {
+    // A VAE overflows in half precision (SDXL's), and one decoding costs little beside the steps.
+    const half = placement.half && !component.startsWith('vae');
+    const mends = [...(half ? [halveProducts] : []), ...(placement.mend ? [placement.mend] : [])];
+    return networkSessions(
       cache,
-      { component, provider, variant: `${options.attention} ${options.compute} ${form}` },
+      { component, provider, variant: `${options.attention} ${options.compute}${half ? ' half' : ''} ${form}` },
       {
         part,
         files: partFiles(part),
-        bytes: partBytes(part),
+        bytes: partBytes(part, half),
         author: (config, weights) => author(config, weights, options),
-        mend,
+        tensors,
+        mends,
       },
     );
+  };
 }
 
 async function textNetwork(
@@ -134,8 +144,8 @@ async function textNetwork(
     tokenizer.folder ? ClipTokenizer.fromFolder(tokenizer.folder) : ClipTokenizer.standard(tokenizer.padTokenId),
     tokenizer.padTokenId,
     {
-      plain: await open(component, form, part, author(false)),
-      overridden: await open(component, `${form} overrides`, part, author(true)),
+      plain: await open(component, form, part, author(false), textEncoderTensors),
+      overridden: await open(component, `${form} overrides`, part, author(true), textEncoderTensors),
     },
     part.source === 'onnx' && finalNorm ? importedFinalNorm(part.path, part.config) : null,
   );
@@ -155,12 +165,12 @@ function partFiles<C>(part: Part<C>): string[] {
   return [...new Set([...part.weights.values()].map((ref) => ref.file))].sort();
 }
 
-/** Bytes of a part's weights in fp32, as the CPU holds them. */
-function partBytes<C>(part: Part<C>): number {
+/** Bytes of a part's weights as a session holds them, in fp32 or fp16; an exported model's as they are. */
+function partBytes<C>(part: Part<C>, half: boolean): number {
   if (part.source === 'onnx') return onnxBytes(part.path);
   let elements = 0;
   for (const { shape } of part.weights.values()) elements += shape.reduce((a, b) => a * b, 1);
-  return elements * 4;
+  return elements * (half ? 2 : 4);
 }
 
 /** An exported model's own size and that of the data file beside it. */

@@ -1,7 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import type { Part } from '../../../models/checkpoint/checkpoint.ts';
+import type { TensorShapes } from '../../../models/checkpoint/module-names.ts';
 import type { Graph } from '../../../models/onnx/graph.ts';
 import { parseModel, serialise } from '../../../models/onnx/serialise.ts';
+import { findAdaptable } from '../../../models/passes/adaptable-modules.ts';
+import { nameModules } from '../../../models/passes/name-modules.ts';
 import type { WeightMap } from '../../../models/weights/weight-map.ts';
 import type { ModelSource } from '../runtime/session.ts';
 import { modelIdentity, type SessionCache, type SessionKey } from '../runtime/session-cache.ts';
@@ -32,7 +35,10 @@ export interface NetworkSource<C> {
   /** Estimated bytes of its weights in a session. */
   bytes: number;
   author: (config: C, weights: WeightMap) => Graph;
-  mend: GraphMend | null;
+  /** Its tensors by their sizes, by which the modules of an exported graph are found where it does not name them. */
+  tensors?: ((config: C) => TensorShapes) | undefined;
+  /** In this order, after every pass. */
+  mends: readonly GraphMend[];
 }
 
 /**
@@ -42,19 +48,24 @@ export interface NetworkSource<C> {
 export async function networkSessions<C>(
   cache: SessionCache,
   key: Omit<SessionKey, 'model'>,
-  { part, files, bytes, author, mend }: NetworkSource<C>,
+  { part, files, bytes, author, tensors, mends }: NetworkSource<C>,
 ): Promise<NetworkSessions> {
   const model = await modelIdentity(files);
-  const graph = async (): Promise<Graph> =>
-    part.source === 'onnx' ? parseModel(await readFile(part.path), part.path) : author(part.config, part.weights);
+  const graph = async (): Promise<Graph> => {
+    if (part.source !== 'onnx') return author(part.config, part.weights);
+    const imported = parseModel(await readFile(part.path), part.path);
+    const like = () => author(part.config, unwritten(tensors?.(part.config) ?? new Map()));
+    if (tensors) nameModules(imported, () => [...findAdaptable(like(), () => '').values()]);
+    return imported;
+  };
   const uses = new Map<string, SessionUse>();
   const make = (passes: readonly GraphPass[], variant: string): SessionUse => {
     const source = async (): Promise<ModelSource> => {
       const asItIs = part.source === 'onnx' && passes.length === 0 ? { path: part.path } : null;
-      if (asItIs && !mend) return asItIs;
+      if (asItIs && mends.length === 0) return asItIs;
       const changed = await graph();
       for (const pass of passes) pass.apply(changed);
-      const mended = mend?.(changed) ?? false;
+      const mended = mends.map((mend) => mend(changed)).includes(true);
       return asItIs && !mended ? asItIs : serialise(changed);
     };
     return (working, work) => cache.use({ ...key, model, variant }, { source, bytes: bytes + working }, work);
@@ -68,4 +79,14 @@ export async function networkSessions<C>(
       return known;
     },
   };
+}
+
+/** Weights of these sizes that lie nowhere: enough to write a graph that is read and not run. */
+function unwritten(tensors: TensorShapes): WeightMap {
+  return new Map(
+    [...tensors].map(([name, shape]) => {
+      const length = 4 * shape.reduce((a, b) => a * b, 1);
+      return [name, { file: '/', dtype: 'F32', shape, offset: 0, length }];
+    }),
+  );
 }

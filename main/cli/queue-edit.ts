@@ -1,0 +1,51 @@
+import { resolve } from 'node:path';
+import { Command } from 'commander';
+import { ImpastoError } from '../../contract/errors.ts';
+import { mapRequestPaths } from '../../contract/request-paths.ts';
+import { addAdapterFlags } from './adapter-flags.ts';
+import { requestWithFlags } from './draw.ts';
+import { createOutput } from './output.ts';
+import { addOutputFlags, outputWithFlags } from './output-flags.ts';
+import { jobIds, openQueue } from './queue.ts';
+import { describe } from './queue-list.ts';
+import { addRequestFlags } from './request-flags.ts';
+
+export function editCommand(): Command {
+  const command = new Command('edit')
+    .description('change what a job will draw that has not begun: what is not given stays as it is')
+    .argument('<id>', 'id of the job')
+    .argument('[prompt]', 'what to draw instead')
+    .option('--home <folder>', "folder of Impasto's data")
+    .option('--json', 'speak in JSON lines', false);
+  return addAdapterFlags(addRequestFlags(addOutputFlags(command, undefined))).action(edit);
+}
+
+async function edit(
+  id: string,
+  prompt: string | undefined,
+  options: Record<string, unknown>,
+  command: Command,
+): Promise<void> {
+  const said = createOutput(options.json === true);
+  const given = command.options.filter((option) => command.getOptionValueSource(option.attributeName()) === 'cli');
+  const flags = given.map((option) => option.attributeName()).filter((name) => name !== 'home' && name !== 'json');
+  if (prompt === undefined && flags.length === 0) {
+    throw new ImpastoError('REQUEST_INVALID', 'Change what of it?', 'Give a new prompt or a flag, e.g. --steps 30.');
+  }
+  const queue = openQueue(options);
+  try {
+    const [number] = jobIds([id]) as [number];
+    const before = queue.get(number);
+    const output = outputWithFlags(before.output, options, flags);
+    // The sheet of a grid has no request of its own to change.
+    const request =
+      before.kind === 'sheet' && prompt === undefined
+        ? undefined
+        : await mapRequestPaths(await requestWithFlags(before.request, prompt, options, said), (path) => resolve(path));
+    const job = queue.edit({ id: number, output, ...(request ? { request } : {}) });
+    said.event({ type: 'job', job });
+    said.line(describe(job));
+  } finally {
+    queue.close();
+  }
+}
