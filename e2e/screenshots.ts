@@ -102,6 +102,7 @@ try {
     await page.keyboard.press('o');
     await page.getByRole('spinbutton', { name: /^Right/ }).fill('64');
     await page.getByRole('spinbutton', { name: /^Right/ }).press('Enter');
+    await page.getByRole('spinbutton', { name: /^Right/ }).blur();
     await page.mouse.move(0, 0);
     await shoot(page, `outpaint-${colorScheme}`);
     await page.keyboard.press('Shift+O');
