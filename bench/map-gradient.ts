@@ -16,7 +16,8 @@ const places = Number(side) || config.sampleSize;
 const level = mapLevel(config, model.vae.factor, undefined);
 const queries = Math.ceil(places / 2 ** level) ** 2;
 const maps: MapsVariant | null = kind === 'row' ? null : { level, alone: true, gradient: kind === 'gradient' };
-const wave = (count: number, step: number) => Float32Array.from({ length: count }, (_, at) => Math.sin(at * step) * 1.2);
+const wave = (count: number, step: number) =>
+  Float32Array.from({ length: count }, (_, at) => Math.sin(at * step) * 1.2);
 const width = config.crossAttentionDim;
 const conditioning = { hidden: wave(77 * width, 0.37), tokens: 77, width };
 const cotangent = { data: wave(queries * 77, 0.71), shape: [1, queries, 77] };

@@ -219,6 +219,11 @@ export const Style = z.strictObject({
   features: share.default(0.6),
   /** Share of the steps in which it takes the content's queries and keys of self-attention. */
   attention: share.default(0.5),
+  /**
+   * Outside the regions the latent follows the content's own inversion, back to the content itself. Off: the bare model draws it
+   * again without a prompt, as published, which comes near the content where its inversion is true.
+   */
+  pin: z.boolean().default(true),
   /** Lay the drawn regions over the untouched content, so that nothing outside them changes by a bit. */
   composite: z.boolean().default(true),
 });

@@ -93,6 +93,7 @@ const descriptions: Record<string, string> = {
   'style.inversionSteps': 'steps of its inversion, 50 or up to 999; kept for the next time',
   'style.features': 'share of the steps in which a region takes its features',
   'style.attention': "share of the steps in which a region takes its self-attention's queries and keys",
+  'style.pin': 'outside the regions follow the picture itself; false: drawn again, as published',
   'style.composite': 'lay the regions over the untouched picture',
 };
 
