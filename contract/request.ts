@@ -175,6 +175,10 @@ export const Composition = z.strictObject({
    * with a bias on attention in place of its updates. `exact`: the latent is moved down the gradient of the method's loss.
    */
   mode: z.enum(compositionModes).default('forward'),
+  /** Exact: how many of the first steps move the latent; omitted: as the papers' code has it, 30 (CLoRA) or 25. */
+  updateSteps: z.number().int().min(0).max(1000).optional(),
+  /** CLoRA, exact: by how many further moves the latent is moved at steps 0, 10 and 20. */
+  innerUpdates: z.number().int().min(0).max(100).default(20),
   /** Level of the picture whose attention maps are read, 0 the latent's own size; omitted: the one of H/32 x W/32. */
   mapLevel: z.number().int().min(0).max(7).optional(),
   /** CLoRA: a place is a concept's where its map is above this share of its highest value. */
