@@ -229,6 +229,17 @@ export const Style = z.strictObject({
 });
 export type Style = z.infer<typeof Style>;
 
+/**
+ * Another picture's colours for the one that is drawn, by mean and deviation. With a Turbo model, an init picture and one step this is
+ * Impasto's own one-step restyle; it reproduces no paper.
+ */
+export const MatchColours = z.strictObject({
+  /** A picture file. */
+  path: z.string().min(1),
+  /** 0 leaves the picture, 1 matches wholly. */
+  amount: share.default(1),
+});
+
 /** A part of the picture with a prompt and adapters of its own. Where regions overlap they share by weight. */
 export const Region = z
   .strictObject({
@@ -298,6 +309,7 @@ const RequestFields = z.strictObject({
   regions: z.array(Region).max(16).default([]),
   concepts: z.array(Concept).max(16).default([]),
   style: Style.optional(),
+  matchColours: MatchColours.optional(),
   vae: VaeSettings.prefault({}),
   sizeConditioning: SizeConditioning.prefault({}),
   /** `auto` picks the best provider there is and says why. */

@@ -44,6 +44,8 @@ const aliases: Record<string, string> = {
   'composition.biasUntil': 'attention-bias-until',
   'style.content': 'style',
   'style.inversionSteps': 'inversion-steps',
+  'matchColours.path': 'match-colours',
+  'matchColours.amount': 'match-colours-amount',
 };
 
 /** Not flags: the prompt is the argument, and lists have a syntax of their own. */
@@ -94,6 +96,9 @@ const descriptions: Record<string, string> = {
   'style.features': 'share of the steps in which a region takes its features',
   'style.attention': "share of the steps in which a region takes its self-attention's queries and keys",
   'style.pin': 'outside the regions follow the picture itself; false: drawn again, as published',
+  'matchColours.path':
+    "picture whose colours the drawn one is given; with a Turbo model, --init and --steps 1 Impasto's own one-step restyle",
+  'matchColours.amount': 'how far, 0 to 1',
   'style.composite': 'lay the regions over the untouched picture',
 };
 
