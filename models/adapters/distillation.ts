@@ -162,7 +162,9 @@ export function hasDistilledLayers(
 function presetByName(text: string): Preset | null {
   // Words run together by capitals are told apart: v40LightningBaked.
   const name = text
-    .replace(/([a-z])([A-Z])|([A-Z])(?=[A-Z][a-z])/g, (found, lower, upper) => (lower ? `${lower}-${upper}` : `${found}-`))
+    .replace(/([a-z])([A-Z])|([A-Z])(?=[A-Z][a-z])/g, (found, lower, upper) =>
+      lower ? `${lower}-${upper}` : `${found}-`,
+    )
     .toLowerCase()
     .replace(/[_.]+/g, '-');
   const steps = wholeNumber(/(\d{1,2})[\s-]*steps?(?![a-z])/.exec(name)?.[1]);
