@@ -1,6 +1,7 @@
 /**
  * The library with 10,000 pictures and 2,000 adapters (the size of a LoRA's header, 264 modules) in a folder of its own:
- * the first look, the start when all is known, and searches. Prints one JSON line.
+ * the first look, the start when all is known, searches, and the whole of Impasto behind a window against one that has
+ * nothing. Prints one JSON line.
  */
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,6 +9,7 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import sharp from 'sharp';
 import { parseRequest } from '../contract/parse.ts';
+import { openBackend } from '../main/handlers/backend.ts';
 import { Library } from '../main/library/library.ts';
 import { insertPngChunks } from '../main/library/metadata/png-chunks.ts';
 import { pngTextChunk } from '../main/library/metadata/png-text.ts';
@@ -51,6 +53,13 @@ const search = await opened(async (library) => {
   }
   return { p50: percentile(times, 0.5), p99: percentile(times, 0.99) };
 });
+const empty = mkdtempSync(join(tmpdir(), 'impasto-library-empty-'));
+const starts = { full: [] as number[], empty: [] as number[] };
+for (let round = 0; round < 5; round += 1) {
+  starts.full.push(await backendStart(home));
+  starts.empty.push(await backendStart(empty));
+}
+rmSync(empty, { recursive: true, force: true });
 const idle = await opened(async (library) => {
   await library.start();
   await library.models.hashAll();
@@ -70,6 +79,8 @@ console.log(
     listMilliseconds: second.listed,
     rescanModelsSeconds: second.models / 1000,
     rescanPicturesSeconds: second.pictures / 1000,
+    backendStartSeconds: percentile(starts.full, 0.5) / 1000,
+    emptyStartSeconds: percentile(starts.empty, 0.5) / 1000,
     searchP50Milliseconds: search.p50,
     searchP99Milliseconds: search.p99,
     idleShareOfCore: idle,
@@ -85,6 +96,17 @@ async function opened<T>(work: (library: Library, began: number) => Promise<T>):
   } finally {
     library.close();
   }
+}
+
+/** Milliseconds from nothing to the first page of the gallery, by the route that a window asks. */
+async function backendStart(folder: string): Promise<number> {
+  const began = performance.now();
+  const backend = await openBackend({ home: folder, name: 'bench', draw: false });
+  const answer = await backend.call('pictures.list', { limit: 100 });
+  const taken = performance.now() - began;
+  await backend.close();
+  if (!answer.ok) throw new Error(answer.error.message);
+  return taken;
 }
 
 async function timed(work: () => Promise<unknown>): Promise<number> {

@@ -154,7 +154,12 @@ export type PictureSource = z.infer<typeof PictureSource>;
 
 /** What may be asked of pictures, by name. */
 export const pictureInputs = {
-  get: z.strictObject({ id: PictureId }),
+  /** By its number, or by what drew it or where it lies. */
+  get: z.union([
+    z.strictObject({ id: PictureId }),
+    z.strictObject({ job: JobId, image: z.number().int().min(0) }),
+    z.strictObject({ path }),
+  ]),
   star: z.strictObject({ ids: PictureIds, star: z.boolean() }),
   remove: z.strictObject({ ids: PictureIds }),
   restore: z.strictObject({ undo: z.string().min(1).max(64) }),

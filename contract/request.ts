@@ -36,6 +36,13 @@ export type PredictionType = z.infer<typeof PredictionType>;
 export const ProviderName = z.enum(['cpu', 'webgpu', 'dml', 'coreml', 'cuda']);
 export type ProviderName = z.infer<typeof ProviderName>;
 
+/**
+ * Arithmetic of the text encoders and the UNet: `fp16` holds their weights and does their products in half precision, on
+ * graphics cards that have it; the VAE stays in fp32. `auto` is fp32.
+ */
+export const Precision = z.enum(['auto', 'fp32', 'fp16']);
+export type Precision = z.infer<typeof Precision>;
+
 /** Everything about the sampler. An omitted field means "as the model's own scheduler config says". */
 export const SchedulerSettings = z.strictObject({
   name: SchedulerName.default('ddim'),
@@ -208,6 +215,11 @@ export const Style = z.strictObject({
   features: share.default(0.6),
   /** Share of the steps in which it takes the content's queries and keys of self-attention. */
   attention: share.default(0.5),
+  /**
+   * Outside the regions the latent follows the content's own inversion, back to the content itself. Off: the bare model draws it
+   * again without a prompt, as published, which comes near the content where its inversion is true.
+   */
+  pin: z.boolean().default(true),
   /** Lay the drawn regions over the untouched content, so that nothing outside them changes by a bit. */
   composite: z.boolean().default(true),
 });
@@ -286,6 +298,7 @@ const RequestFields = z.strictObject({
   sizeConditioning: SizeConditioning.prefault({}),
   /** `auto` picks the best provider there is and says why. */
   provider: z.union([z.literal('auto'), ProviderName]).default('auto'),
+  precision: Precision.default('auto'),
 });
 
 export const RenderRequest = RequestFields.superRefine((request, context) => {

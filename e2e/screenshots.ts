@@ -29,17 +29,42 @@ async function shoot(page: Page, name: string): Promise<void> {
   console.log(`${name}.png`);
 }
 
-/** Paints over the middle of the picture that is fitted into the canvas. */
-async function paint(page: Page): Promise<void> {
+/** The middle of the picture that is fitted into the canvas. */
+async function middleOf(page: Page): Promise<{ x: number; y: number }> {
   const box = await page.locator('.stage').boundingBox();
   if (!box) throw new Error('there is no canvas');
-  const middle = { x: box.x + box.width / 2, y: box.y + box.height / 2 - 26 };
-  await page.keyboard.press('b');
-  await page.mouse.move(middle.x - 120, middle.y - 30);
+  return { x: box.x + box.width / 2, y: box.y + box.height / 2 - 26 };
+}
+
+async function drag(page: Page, places: readonly (readonly [number, number])[]): Promise<void> {
+  const { x, y } = await middleOf(page);
+  const [first, ...others] = places.map(([over, down]) => [x + over, y + down] as const);
+  if (!first) return;
+  await page.mouse.move(...first);
   await page.mouse.down();
-  await page.mouse.move(middle.x - 20, middle.y + 60, { steps: 12 });
-  await page.mouse.move(middle.x + 90, middle.y - 60, { steps: 12 });
+  for (const place of others) await page.mouse.move(...place, { steps: 10 });
   await page.mouse.up();
+}
+
+/** Points along an arc round a place, relative to the middle. */
+const arc = (x: number, y: number, radius: number, from = 0, to = 2 * Math.PI) =>
+  Array.from({ length: 24 }, (_, index) => {
+    const angle = from + ((to - from) * index) / 23;
+    return [x + radius * Math.cos(angle), y + radius * 0.8 * Math.sin(angle)] as const;
+  });
+
+/** Two regions, one by lasso and one by brush, each with its prompt. */
+async function regions(page: Page): Promise<void> {
+  await page.keyboard.press('n');
+  await page.keyboard.press('l');
+  await drag(page, arc(-150, -120, 120));
+  await page.getByLabel('Prompt of Region 1').fill('a yellow star, flat poster');
+  await page.getByLabel('Prompt of Region 1').blur();
+  await page.keyboard.press('n');
+  await page.keyboard.press('b');
+  await drag(page, arc(60, 110, 150, Math.PI, 2 * Math.PI));
+  await page.getByLabel('Prompt of Region 2').fill('a blue boat, ink outline');
+  await page.getByLabel('Prompt of Region 2').blur();
 }
 
 const studio = await startStudio();
@@ -61,12 +86,27 @@ try {
       .getByLabel('Prompt', { exact: true })
       .fill('a (yellow star:1.2) above a boat at sunset, {flat poster|ink outline}');
     await page.getByLabel('Prompt', { exact: true }).blur();
-    await paint(page);
+    await page.keyboard.press('b');
+    await drag(page, [
+      [-120, -30],
+      [-20, 60],
+      [90, -60],
+    ]);
     await shoot(page, `mask-${colorScheme}`);
     await page.setViewportSize({ width: 1024, height: 700 });
     await shoot(page, `mask-${colorScheme}-1024`);
     await page.setViewportSize({ width: 1440, height: 900 });
     await page.keyboard.press('Shift+Backspace');
+    await regions(page);
+    await shoot(page, `regions-${colorScheme}`);
+    await page.keyboard.press('o');
+    await page.getByRole('spinbutton', { name: /^Right/ }).fill('64');
+    await page.getByRole('spinbutton', { name: /^Right/ }).press('Enter');
+    await page.getByRole('spinbutton', { name: /^Right/ }).blur();
+    await page.mouse.move(0, 0);
+    await shoot(page, `outpaint-${colorScheme}`);
+    await page.keyboard.press('Shift+O');
+    for (const name of ['Region 2', 'Region 1']) await page.getByRole('button', { name: `Remove ${name}` }).click();
     await page.keyboard.press('q');
     await page.getByRole('button', { name: 'Pause', exact: true }).click();
     const more = prompts.map((prompt, seed) => ({ prompt, seed, steps: 60 }));

@@ -70,6 +70,7 @@ const descriptions: Record<string, string> = {
   'vae.path': 'another VAE: a file or a diffusers folder',
   'vae.tiling': 'decode in tiles',
   provider: 'what draws',
+  precision: 'arithmetic on a graphics card',
   'composition.method': 'how several adapters share a picture',
   'composition.switchEvery': 'steps that each adapter has to itself in switch',
   'composition.isolation': 'keeps regions from looking at each other, 0 to 1',
@@ -88,6 +89,7 @@ const descriptions: Record<string, string> = {
   'style.inversionSteps': 'steps of its inversion, 50 or up to 999; kept for the next time',
   'style.features': 'share of the steps in which a region takes its features',
   'style.attention': "share of the steps in which a region takes its self-attention's queries and keys",
+  'style.pin': 'outside the regions follow the picture itself; false: drawn again, as published',
   'style.composite': 'lay the regions over the untouched picture',
 };
 

@@ -247,6 +247,18 @@ it('counts a session with the working memory of its largest picture', async () =
   expect(live()).toEqual(after);
 });
 
+it('says where half precision is not to be had, and what it drew in', async () => {
+  const half = await engine.render({ ...base, precision: 'fp16' });
+  expect(half.warnings).toContainEqual({
+    code: 'PRECISION_CHANGED',
+    message: 'The CPU computes in fp32: the picture is drawn in fp32 instead of fp16.',
+  });
+  expect(half.request.precision).toBe('fp32');
+  const plain = await engine.render(base);
+  expect(plain.warnings.map(({ code }) => code)).not.toContain('PRECISION_CHANGED');
+  expect(half.images[0]?.pixels).toEqual(plain.images[0]?.pixels);
+});
+
 describe('cancelling', () => {
   it('stops at every step, and the next job runs', async () => {
     const events: ProgressEvent[] = [];

@@ -10,7 +10,7 @@ import type {
 } from '../../contract/engine.ts';
 import { asImpastoError } from '../../contract/errors.ts';
 import { parseRequest } from '../../contract/parse.ts';
-import type { ProviderName, RenderRequest, RenderRequestInput } from '../../contract/request.ts';
+import type { Precision, ProviderName, RenderRequest, RenderRequestInput } from '../../contract/request.ts';
 import type { Checkpoint } from '../../models/checkpoint/checkpoint.ts';
 import { openCheckpoint, openVae } from '../../models/checkpoint/open.ts';
 import { padConvChannels } from '../../models/passes/conv-channels.ts';
@@ -36,6 +36,8 @@ export interface RenderHooks extends Omit<PictureHooks, 'onImage'> {
 export interface EngineOptions {
   /** Overrides what a request says; `auto` or omitted leaves it to the request. */
   provider?: ProviderName | 'auto';
+  /** Overrides what a request says; `auto` or omitted leaves it to the request. */
+  precision?: Precision;
   /** Bytes that sessions may hold; omitted: what the machine has free, less a reserve. */
   memoryBudget?: number;
   /** Where inversions of pictures are kept; omitted: the system's folder for what can be made anew. */
@@ -117,7 +119,8 @@ export class Engine {
     const { checkpoint } = model;
     const trained = checkpoint.unet.config.sampleSize * model.vae.factor;
     const sized = await resolveSize(request, trained, model.vae.factor, warn);
-    const tiled = this.#fit(sized, model, await this.#placement(choice.provider), warn);
+    const half = await this.#isHalf(request, choice.provider, warn);
+    const tiled = this.#fit(sized, model, await this.#placement(choice.provider, half), warn);
     const embeddings = await Promise.all(
       request.embeddings.map(async ({ token, path }) => ({
         token,
@@ -136,7 +139,7 @@ export class Engine {
       warn,
     };
     const summary = ({ unetRows, timings }: Spent): RenderSummary => ({
-      request: { ...sized, provider: choice.provider },
+      request: { ...sized, provider: choice.provider, precision: half ? 'fp16' : 'fp32' },
       provider: choice,
       unetRows,
       timings,
@@ -154,7 +157,7 @@ export class Engine {
 
   /** The model of a request, opened and wired to a provider; kept for the next request. */
   async model(
-    request: Pick<RenderRequest, 'model' | 'vae' | 'scheduler'>,
+    request: Pick<RenderRequest, 'model' | 'vae' | 'scheduler'> & Partial<Pick<RenderRequest, 'precision'>>,
     provider: ProviderName,
     warn: (warning: EngineWarning) => void = () => {},
   ): Promise<LoadedModel> {
@@ -162,13 +165,14 @@ export class Engine {
     const { predictionType } = request.scheduler;
     const vaePath = request.vae.path ? resolve(request.vae.path) : null;
     const identity = await modelIdentity(vaePath ? [path, vaePath] : [path]);
-    const key = JSON.stringify([identity, provider, predictionType]);
+    const half = await this.#isHalf(request, provider, warn);
+    const key = JSON.stringify([identity, provider, half, predictionType]);
     const known = this.#models.get(key);
     if (known) return known;
     const checkpoint: Checkpoint = await openCheckpoint(path, predictionType ? { predictionType } : {});
     for (const message of checkpoint.notes) warn({ code: 'MODEL_NOTE', message });
     const vae = vaePath ? await openVae(vaePath, checkpoint.family) : checkpoint.vae;
-    const loaded = await loadModel(checkpoint, this.#cache, await this.#placement(provider), vae);
+    const loaded = await loadModel(checkpoint, this.#cache, await this.#placement(provider, half), vae);
     this.#models.set(key, loaded);
     for (const oldest of [...this.#models.keys()].slice(0, -openModelsKept)) this.#models.delete(oldest);
     return loaded;
@@ -266,7 +270,23 @@ export class Engine {
     return chooseProvider(await this.#probes.all(), asked).choice;
   }
 
-  async #placement(provider: ProviderName): Promise<Placement> {
+  /** Are the text encoders and the UNet to be in half precision? */
+  async #isHalf(
+    request: Partial<Pick<RenderRequest, 'precision'>>,
+    provider: ProviderName,
+    warn: (warning: EngineWarning) => void,
+  ): Promise<boolean> {
+    const { precision } = this.#options;
+    const asked = precision && precision !== 'auto' ? precision : request.precision;
+    if (asked !== 'fp16') return false;
+    const { findings } = await this.#probes.of(provider);
+    if (provider !== 'cpu' && findings?.float16) return true;
+    const why = provider === 'cpu' ? 'The CPU computes in fp32' : `${provider} has no fp16 on this device`;
+    warn({ code: 'PRECISION_CHANGED', message: `${why}: the picture is drawn in fp32 instead of fp16.` });
+    return false;
+  }
+
+  async #placement(provider: ProviderName, half: boolean): Promise<Placement> {
     const { findings } = await this.#probes.of(provider);
     return {
       provider,
@@ -276,6 +296,7 @@ export class Engine {
         noHalf: findings?.float16 === false,
       },
       mend: provider === 'webgpu' ? padConvChannels : null,
+      half,
       batchRows: provider !== 'cpu',
     };
   }

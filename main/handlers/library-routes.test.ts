@@ -142,6 +142,10 @@ describe('pictures', () => {
     const drawn = async () => (await call('pictures.list', { text: 'drawn', order: 'oldest' })).pictures;
     await expect.poll(async () => (await drawn()).length, wait).toBe(2);
     expect((await drawn()).map(({ path }) => path)).toEqual([join(folder, 'x-0.png'), join(folder, 'x-1.png')]);
+    const [, second] = await drawn();
+    expect(await call('pictures.get', { job: 1, image: 1 })).toEqual(second);
+    expect(await call('pictures.get', { path: join(folder, 'x-1.png') })).toEqual(second);
+    await expect(call('pictures.get', { path: join(home, 'x.png') })).rejects.toMatchObject({ code: 'NOT_IN_LIBRARY' });
     // Out of the files alone, all is there again.
     const rebuilt = await call('library.rebuild', {});
     expect(rebuilt.pictures.broken).toBe(0);

@@ -1,4 +1,4 @@
-import { asImpastoError } from '../../contract/errors.ts';
+import { asImpastoError, ImpastoError } from '../../contract/errors.ts';
 import type { ExportReport } from '../../contract/library.ts';
 import { type OpenedPicture, openPicture } from '../library/export/export-file.ts';
 import { readMetadata } from '../library/metadata/read-metadata.ts';
@@ -14,7 +14,13 @@ export function pictureHandlers(context: HandlerContext): HandlersOf<'pictures'>
   const { pictures } = library;
   return {
     'pictures.list': (query) => pictures.list(query),
-    'pictures.get': ({ id }) => pictures.get(id),
+    'pictures.get': async (asked) => {
+      if ('id' in asked) return pictures.get(asked.id);
+      const path = await sourcePath(asked, context);
+      const known = pictures.known(path);
+      if (!known) throw notInLibrary(path);
+      return known;
+    },
     'pictures.facets': () => pictures.facets(),
     'pictures.star': async ({ ids, star }) => {
       await pictures.star(ids, star);
@@ -64,4 +70,8 @@ export function pictureHandlers(context: HandlerContext): HandlersOf<'pictures'>
 
 function nameOf(source: { path: string } | { upload: string; name?: string | undefined } | undefined, path: string) {
   return source && 'upload' in source ? (source.name ?? source.upload) : path;
+}
+
+function notInLibrary(path: string): ImpastoError {
+  return new ImpastoError('NOT_IN_LIBRARY', `${path} is not in the library.`, 'Import it, or add its folder.');
 }

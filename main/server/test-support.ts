@@ -53,7 +53,9 @@ export async function startTestServer(
   const server = await startServer({ backend, host: options.host ?? '127.0.0.1', port: 0, window, log: write });
   const send: TestServer['send'] = ({ path, method = 'GET', headers = {}, body }) =>
     new Promise((resolve, reject) => {
-      const sent = request({ host: '127.0.0.1', port: server.port, path, method, headers, setDefaultHeaders: true });
+      // A connection each: one kept from before is closed under a test that computes for some seconds.
+      const options = { host: '127.0.0.1', port: server.port, path, method, headers, agent: false } as const;
+      const sent = request({ ...options, setDefaultHeaders: true });
       sent.on('error', reject);
       sent.on('response', (response) => {
         const chunks: Buffer[] = [];

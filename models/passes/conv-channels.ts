@@ -1,5 +1,6 @@
 import type { Graph, GraphNode } from '../onnx/graph.ts';
 import { type Weight, weightShapes } from './adaptable-modules.ts';
+import { int64s, ints, node } from './edit.ts';
 
 /**
  * Mends convolutions that ONNX Runtime's WebGPU provider (1.30, on every adapter) computes wrongly, by giving them input
@@ -21,16 +22,16 @@ export function padConvChannels(graph: Graph): boolean {
   const weights = weightShapes(graph);
   for (const { name, dtype, dims } of graph.inputs) weights.set(name, { dims, dtype });
   const pads = new Pads(graph);
-  const nodes = graph.nodes.flatMap((node) => {
-    const weight = weights.get(node.inputs[1] ?? '');
-    if (!weight || !isMiscomputed(node, weight)) return [node];
+  const nodes = graph.nodes.flatMap((conv) => {
+    const weight = weights.get(conv.inputs[1] ?? '');
+    if (!weight || !isMiscomputed(conv, weight)) return [conv];
     const channels = weight.dims[1] as number;
     const missing = 4 - (channels % 4);
-    const [x, w, ...bias] = node.inputs as [string, string, ...string[]];
+    const [x, w, ...bias] = conv.inputs as [string, string, ...string[]];
     const rank = weight.dims.length;
     const before = [pads.add(x, missing, rank), pads.add(w, missing, rank)];
-    node.inputs = [pads.nameOf(x, missing), pads.nameOf(w, missing), ...bias];
-    return [...before.filter((pad) => pad !== null), node];
+    conv.inputs = [pads.nameOf(x, missing), pads.nameOf(w, missing), ...bias];
+    return [...before.filter((pad) => pad !== null), conv];
   });
   graph.nodes = nodes;
   return pads.any;
@@ -73,19 +74,8 @@ class Pads {
     if (this.#made.has(name)) return null;
     this.#made.add(name);
     const amounts = Array.from({ length: 2 * rank }, (_, index) => (index === rank + 1 ? missing : 0));
-    const node: GraphNode = { name, op: 'Pad', domain: '', inputs: [tensor], outputs: [name], attributes: {} };
-    if ((this.#graph.opsets[''] ?? 0) < 11) {
-      node.attributes.pads = { type: 'ints', value: amounts };
-    } else {
-      node.inputs.push(this.#constant(amounts));
-    }
-    return node;
-  }
-
-  #constant(amounts: readonly number[]): string {
-    const name = `pads/${amounts.join('_')}`;
-    const inline = new Uint8Array(BigInt64Array.from(amounts, BigInt).buffer);
-    this.#graph.initializers.set(name, { name, dtype: 'int64', dims: [amounts.length], data: { inline } });
-    return name;
+    // Opset 11 made the amounts an input.
+    if ((this.#graph.opsets[''] ?? 0) < 11) return node(name, 'Pad', [tensor], name, { pads: ints(amounts) });
+    return node(name, 'Pad', [tensor, int64s(this.#graph, `pads/${amounts.join('_')}`, amounts)]);
   }
 }

@@ -22,11 +22,14 @@ import { draw } from './draw.ts';
 import type { KeyName } from './keys.ts';
 import { type RecallPart, recall } from './recall.ts';
 
+/** In the order in which they are shown. */
+export const actionGroups = ['Draw', 'Picture', 'Canvas', 'Tools', 'Layer', 'Window'] as const;
+
 /** Something a person can do. Buttons, the command menu and keys all come from here. */
 export interface Action {
   id: string;
   label: string;
-  group: 'Draw' | 'Canvas' | 'Tools' | 'Layer' | 'Picture' | 'Window';
+  group: (typeof actionGroups)[number];
   /** Keys unless the person has bound others. */
   keys: readonly KeyName[];
   /** Works while text is typed too. */
@@ -233,7 +236,7 @@ export const actions = [
   {
     id: 'reset-frame',
     label: 'Put the frame back on the picture',
-    group: 'Canvas',
+    group: 'Tools',
     keys: ['Shift+O'],
     enabled: () => hasMargins(canvas().margins),
     perform: () => setMargins(noMargins),

@@ -100,7 +100,8 @@ async function fromRegions(
     named.push(regionOf({ ...region, prompt: tags.text }, await uploaded(transport, region.id, frame)));
   }
   const { composition } = useDraft.getState().draft;
-  return { regions: named, composition: { ...composition, method: 'regional' }, adapters, ...sizeOfCanvas() };
+  const method = composition.method === 'lora-composer' ? composition.method : 'regional';
+  return { regions: named, composition: { ...composition, method }, adapters, ...sizeOfCanvas() };
 }
 
 async function uploaded(transport: Transport, layer: string, box: Parameters<typeof raster.toPng>[1]): Promise<string> {

@@ -1,5 +1,6 @@
 import { create } from 'zustand';
 import type { RenderRequest } from '../../contract/request.ts';
+import { record } from '../state/history.ts';
 import type { Picture } from '../state/jobs.ts';
 import type { Box } from './raster/box.ts';
 
@@ -105,6 +106,22 @@ export const useCanvas = create<CanvasState>(() => ({
   split: 0.5,
   zoom: 1,
 }));
+
+type Part = Pick<CanvasState, 'strength' | 'startFrom' | 'feather'>;
+
+/** Changes how the canvas takes part in the next picture, so that it can be undone; quick changes are undone as one. */
+export function editCanvas(label: string, change: Partial<Part>): void {
+  const before = useCanvas.getState();
+  const fields = Object.keys(change) as (keyof Part)[];
+  const former = Object.fromEntries(fields.map((field) => [field, before[field]]));
+  useCanvas.setState(change);
+  record({
+    label,
+    key: `canvas ${fields}`,
+    undo: () => useCanvas.setState(former),
+    redo: () => useCanvas.setState(change),
+  });
+}
 
 export function hasMargins({ left, top, right, bottom }: Margins): boolean {
   return left + top + right + bottom > 0;

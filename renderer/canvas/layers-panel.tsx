@@ -5,7 +5,7 @@ import { perform, useAction } from '../actions/perform.ts';
 import { useTransport } from '../transport/context.tsx';
 import { SliderRow } from '../ui/slider-row.tsx';
 import { Tip } from '../ui/tip.tsx';
-import { hasMargins, useCanvas } from './canvas-state.ts';
+import { editCanvas, hasMargins, useCanvas } from './canvas-state.ts';
 import { LayerButtons } from './layer-buttons.tsx';
 import { LayerThumb } from './layer-thumb.tsx';
 import { changeRegion, colourOf, maskColour, maskId, type RegionLayer, removeRegion, useLayers } from './layers.ts';
@@ -54,7 +54,7 @@ export function LayersPanel() {
           min={0}
           max={1}
           step={0.05}
-          onChange={(next) => useCanvas.setState({ strength: next })}
+          onChange={(next) => editCanvas('Strength', { strength: next })}
         />
       )}
     </section>
@@ -122,7 +122,7 @@ function PictureRow() {
             id="start-from"
             className="switch"
             checked={startFrom}
-            onCheckedChange={(next) => useCanvas.setState({ startFrom: next })}
+            onCheckedChange={(next) => editCanvas('Draw from the picture', { startFrom: next })}
           >
             <Switch.Thumb className="switch-thumb" />
           </Switch.Root>
@@ -188,7 +188,7 @@ function MaskCard() {
         min={0}
         max={64}
         most={512}
-        onChange={(next) => useCanvas.setState({ feather: next })}
+        onChange={(next) => editCanvas('Feather', { feather: next })}
       />
     </div>
   );

@@ -138,22 +138,31 @@ function RegionAdapters({ region }: { region: string }) {
   );
 }
 
+const drawnByHints = {
+  rows: 'Each prompt draws all of the picture, joined by the regions: the truest, a pass for each.',
+  bias: 'One pass in which each place reads its own prompt: faster.',
+  'lora-composer': 'Adapters act inside their regions alone, which do not look at each other: keeps characters apart.',
+} as const;
+
 /** How all regions go together. */
 function Together() {
   const composition = useDraft((state) => state.draft.composition);
+  const drawnBy = composition.method === 'lora-composer' ? composition.method : composition.regionalBy;
   const change = (next: Partial<typeof composition>) => edit('Regions', { composition: { ...composition, ...next } });
   return (
     <fieldset className="together">
       <legend className="section-title">All regions</legend>
       <Choice
         label="Drawn by"
-        value={composition.regionalBy}
+        value={drawnBy}
         options={[
-          ['rows', 'Rows: truest'],
-          ['bias', 'Attention: faster'],
+          ['rows', 'Rows'],
+          ['bias', 'Attention'],
+          ['lora-composer', 'LoRA-Composer'],
         ]}
-        onChange={(regionalBy) => change({ regionalBy })}
+        onChange={(by) => change(by === 'lora-composer' ? { method: by } : { method: 'sum', regionalBy: by })}
       />
+      <p className="hint">{drawnByHints[drawnBy]}</p>
       <SliderRow
         label="Main prompt within"
         value={composition.base}

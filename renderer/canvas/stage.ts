@@ -407,7 +407,8 @@ export class CanvasStage {
 
   #down(event: PointerEvent): void {
     const { tool, comparing, margins } = useCanvas.getState();
-    if (event.button !== 0 && event.button !== 1) return;
+    const penEraser = event.pointerType === 'pen' && event.button === 5;
+    if (event.button !== 0 && event.button !== 1 && !penEraser) return;
     this.#stage.container().setPointerCapture(event.pointerId);
     this.#keyPlace = null;
     const at = this.#pointOf(event);
@@ -417,7 +418,7 @@ export class CanvasStage {
     else if (comparing) this.#drag = { kind: 'split', x, y };
     else if (edges) this.#drag = { kind: 'frame', edges, start: margins };
     else this.#drag = { kind: isPaintTool(tool) ? 'paint' : 'pan', x, y };
-    if (this.#drag.kind === 'paint') this.#paint.begin(at, event.altKey);
+    if (this.#drag.kind === 'paint') this.#paint.begin(at, event.altKey || (penEraser && tool !== 'eraser'));
     if (this.#drag.kind === 'split') this.#moveSplit(event);
     this.#outlineBrush(at);
   }

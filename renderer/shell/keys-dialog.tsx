@@ -1,6 +1,6 @@
 import { RotateCcw } from 'lucide-react';
 import { useState } from 'react';
-import { type Action, actionFor, actions, keysOf } from '../actions/actions.ts';
+import { type Action, actionFor, actionGroups, actions, keysOf } from '../actions/actions.ts';
 import { keyName } from '../actions/keys.ts';
 import { tellError } from '../state/notices.ts';
 import { useView } from '../state/view.ts';
@@ -8,14 +8,21 @@ import { useTransport } from '../transport/context.tsx';
 import { Dialog } from '../ui/dialog.tsx';
 import { Keycap } from '../ui/keycap.tsx';
 
-const groups = ['Draw', 'Picture', 'Canvas', 'Mask', 'Window'] as const;
-
 /** Keys that belong to a field and are not bound. */
 const promptKeys = [
   ['Weigh a word more', 'Ctrl+ArrowUp'],
   ['Weigh a word less', 'Ctrl+ArrowDown'],
   ['Earlier prompt', 'Alt+ArrowUp'],
   ['Later prompt', 'Alt+ArrowDown'],
+  ['Suggest words', 'Ctrl+Space'],
+] as const;
+
+/** The same on the drawing area, with a tool chosen. */
+const drawingKeys = [
+  ['Move the tool right', 'ArrowRight'],
+  ['Finer', 'Shift+ArrowRight'],
+  ['Begin and end a stroke', 'Enter'],
+  ['Leave a shape', 'Escape'],
 ] as const;
 
 export function KeysDialog() {
@@ -56,7 +63,7 @@ function Keys() {
 
   return (
     <div className="keys-groups">
-      {groups.map((group) => (
+      {actionGroups.map((group) => (
         <section key={group}>
           <h3>{group}</h3>
           {all
@@ -100,15 +107,22 @@ function Keys() {
             ))}
         </section>
       ))}
-      <section>
-        <h3>In the prompt</h3>
-        {promptKeys.map(([label, key]) => (
-          <div key={key} className="keys-row">
-            <span>{label}</span>
-            <Keycap name={key} />
-          </div>
-        ))}
-      </section>
+      <Fixed title="In the prompt" keys={promptKeys} />
+      <Fixed title="On the drawing area" keys={drawingKeys} />
     </div>
+  );
+}
+
+function Fixed({ title, keys }: { title: string; keys: readonly (readonly [string, string])[] }) {
+  return (
+    <section>
+      <h3>{title}</h3>
+      {keys.map(([label, key]) => (
+        <div key={key} className="keys-row">
+          <span>{label}</span>
+          <Keycap name={key} />
+        </div>
+      ))}
+    </section>
   );
 }

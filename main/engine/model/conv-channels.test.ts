@@ -168,6 +168,7 @@ describe('an imported network', () => {
         files: [path],
         bytes: 1,
         author: () => convGraph(one),
+        half: false,
         mend: padConvChannels,
       },
     );

@@ -25,6 +25,8 @@ export interface Placement {
   author: AuthorOptions;
   /** What the provider needs changed in every graph, authored or imported; null: nothing. */
   mend: GraphMend | null;
+  /** Weights and products of the text encoders and the UNet in half precision. */
+  half: boolean;
   /** All guidance rows in one call. */
   batchRows: boolean;
 }
@@ -77,9 +79,9 @@ export async function loadModel(
     vae: network,
     text,
     bytes: {
-      unet: partBytes(checkpoint.unet),
-      vae: partBytes(decoder),
-      text: encoders.reduce((sum, { part }) => sum + partBytes(part), 0),
+      unet: partBytes(checkpoint.unet, placement.half),
+      vae: partBytes(decoder, false),
+      text: encoders.reduce((sum, { part }) => sum + partBytes(part, placement.half), 0),
     },
     files: [
       ...partFiles(checkpoint.unet),
@@ -103,20 +105,24 @@ type OpenSessions = <C>(
 ) => Promise<NetworkSessions>;
 
 function sessionsOf(cache: SessionCache, placement: Placement): OpenSessions {
-  const { provider, author: options, mend } = placement;
-  return (component, form, part, author, tensors) =>
-    networkSessions(
+  const { provider, author: options } = placement;
+  return (component, form, part, author, tensors) => {
+    // A VAE overflows in half precision (SDXL's), and one decoding costs little beside the steps.
+    const half = placement.half && !component.startsWith('vae');
+    return networkSessions(
       cache,
-      { component, provider, variant: `${options.attention} ${options.compute} ${form}` },
+      { component, provider, variant: `${options.attention} ${options.compute}${half ? ' half' : ''} ${form}` },
       {
         part,
         files: partFiles(part),
-        bytes: partBytes(part),
+        bytes: partBytes(part, half),
         author: (config, weights) => author(config, weights, options),
         tensors,
-        mend,
+        half,
+        mend: placement.mend,
       },
     );
+  };
 }
 
 async function textNetwork(
@@ -158,12 +164,12 @@ function partFiles<C>(part: Part<C>): string[] {
   return [...new Set([...part.weights.values()].map((ref) => ref.file))].sort();
 }
 
-/** Bytes of a part's weights in fp32, as the CPU holds them. */
-function partBytes<C>(part: Part<C>): number {
+/** Bytes of a part's weights as a session holds them, in fp32 or fp16; an exported model's as they are. */
+function partBytes<C>(part: Part<C>, half: boolean): number {
   if (part.source === 'onnx') return onnxBytes(part.path);
   let elements = 0;
   for (const { shape } of part.weights.values()) elements += shape.reduce((a, b) => a * b, 1);
-  return elements * 4;
+  return elements * (half ? 2 : 4);
 }
 
 /** An exported model's own size and that of the data file beside it. */

@@ -31,7 +31,7 @@ import { guidanceWarnings } from './guidance-warnings.ts';
 import { type InitPicture, loadInitPicture, type SizedRequest } from './init-picture.ts';
 import type { Predictor } from './predictor.ts';
 import type { LatentPreviews } from './previews.ts';
-import { invert, latentAt, loadStyle, type StyleSetup, stylePredictor } from './style-transfer.ts';
+import { invert, latentAt, loadStyle, pinned, type StyleSetup, stylePredictor } from './style-transfer.ts';
 import type { NamedEmbedding } from './text-conditioning.ts';
 import { replayable, TrajectoryRecorder } from './trajectory.ts';
 
@@ -93,6 +93,13 @@ export async function renderPictures(
     ...(hooks.signal ? { signal: hooks.signal } : {}),
   });
   const init = request.style ? null : await loadInitPicture(request, factor, warn, hooks.signal);
+  if (request.style && model.unet.config.inChannels !== shape[0]) {
+    throw new ImpastoError(
+      'UNKNOWN_ARCHITECTURE',
+      `A style is drawn by a text-to-image model, and this one is an inpaint model: its UNet takes ${model.unet.config.inChannels} channels, not ${shape[0]}.`,
+      'Choose the base version of this model.',
+    );
+  }
   const style =
     request.style && composition.placed
       ? await loadStyle(request, request.style, composition.placed, factor, warn, hooks.signal)
@@ -162,13 +169,25 @@ async function renderOne(
   }
   const inversion = context.style && (await invertedContent(request, context.style, options, context, index));
   const { start, inpaint } = inversion
-    ? { start: latentAt(inversion, scheduler.timesteps[0] as number), inpaint: null }
+    ? {
+        start: latentAt(inversion, scheduler.timesteps[0] as number),
+        inpaint: request.style?.pin ? pinned(context.style?.masks ?? [], inversion, scheduler) : null,
+      }
     : await prepare(request, scheduler, noise, context, index);
   await clock.start('sample', index, scheduler.timesteps.length);
   const method = inversion
     ? { predict: styledBy(request, context, inversion) }
     : drawingMethod(request, { model, composition, shape, scheduler });
-  const begun = init ? start : await method.begin?.(start, () => scaledBy(drawNoise(), scheduler.initNoiseSigma));
+  const fromNoise = !init && !inpaint;
+  if (method.begin && !fromNoise) {
+    context.warn({
+      code: 'NOISE_NOT_CHOSEN',
+      message: 'The start is not chosen among noises (--screen-seeds, --reinit): this picture starts from another one.',
+    });
+  }
+  const begun = fromNoise
+    ? await method.begin?.(start, () => scaledBy(drawNoise(), scheduler.initNoiseSigma))
+    : undefined;
   const calls = scheduler.timesteps.length;
   const replay = replayable(index === 0 ? hooks.resume : undefined, calls, size, context.warn);
   const recorder =

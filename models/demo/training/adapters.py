@@ -43,6 +43,7 @@ RECIPES = {
                  "preset": {"impasto.kind": "lcm-lora", "impasto.steps": str(FEW_STEPS), "impasto.guidance": "1"}},
 }  # fmt: skip
 
+
 def trigger_of(name: str) -> str:
     return TRIGGERS.get(name) or (f"{name} style" if name in ("neon", "mosaic", "crosshatch") else "")
 
@@ -213,7 +214,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=HERE.parent / "adapters")
     args = parser.parse_args()
     if args.name != "all":
-        train(args.name, args, load_config(args.preset))
+        train(args.name, args, load_config(args.preset, args.size))
         return
     # Side by side: one alone leaves most of a GPU idle.
     started = [subprocess.Popen([sys.executable, __file__, name, *sys.argv[2:]]) for name in RECIPES]

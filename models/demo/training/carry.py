@@ -29,7 +29,11 @@ def collect(runs: Path) -> dict[str, torch.Tensor]:
         "text": (unet or load_state(runs / "text.pt"))["text"],
         "judge": judge["judge"] if judge else {},
     }
-    tensors = {f"{part}/{k}": (v.half() if v.is_floating_point() else v).contiguous() for part, weights in parts.items() for k, v in weights.items()}
+    tensors = {
+        f"{part}/{k}": (v.half() if v.is_floating_point() else v).contiguous()
+        for part, weights in parts.items()
+        for k, v in weights.items()
+    }
     steps = [state["step"] if state else 0 for state in (unet, vae)]
     return tensors | {"steps": torch.tensor(steps)}
 

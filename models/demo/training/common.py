@@ -11,15 +11,18 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 
 
-def load_config(preset: str = "full") -> dict:
-    """config.json, with the sizes of networks that this preset has of its own."""
+def load_config(preset: str = "full", size: int | None = None) -> dict:
+    """config.json, with the sizes of networks that this preset has of its own; `size` overrides the picture's."""
     config = json.loads((HERE / "config.json").read_text())
+    if size:
+        config["presets"][preset]["size"] = size
     return config | config["presets"][preset].get("networks", {})
 
 
 def arguments(doc: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--preset", choices=["full", "smoke"], default="full")
+    parser.add_argument("--preset", choices=["full", "cpu", "smoke"], default="full")
+    parser.add_argument("--size", type=int, help="pixels a side, where it is to differ from the preset's (with a cache of its own)")
     parser.add_argument("--minutes", type=float, default=1e9, help="stop, with everything saved, after so long")
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("IMPASTO_DEMO_DATA", "demo-data")), help="the cache")
     parser.add_argument("--runs", type=Path, default=Path(os.environ.get("IMPASTO_DEMO_RUNS", "demo-runs")), help="checkpoints and logs")

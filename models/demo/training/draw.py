@@ -151,7 +151,7 @@ def main() -> None:
     parser.add_argument("--split", action="append", choices=list(SAMPLERS), help="only these")
     parser.add_argument("--workers", type=int, default=1)
     args = parser.parse_args()
-    config = load_config(args.preset)
+    config = load_config(args.preset, args.size)
     if args.what == "sheet":
         sheet(args.path, config["seed"], config["presets"][args.preset]["size"])
     elif args.what == "samples":

@@ -40,7 +40,7 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("folder", nargs="?", type=Path, default=HERE.parent)
     args = parser.parse_args()
-    config = load_config(args.preset)
+    config = load_config(args.preset, args.size)
     preset, folder = config["presets"][args.preset], args.folder
     side = preset["size"] // 2 ** (len(config["vae"]["channels"]) - 1)
     state = load_state(args.runs / "unet.pt")

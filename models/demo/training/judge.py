@@ -263,7 +263,7 @@ def main() -> None:
     parser.add_argument("what", choices=["train", "measure", "export"])
     parser.add_argument("path", nargs="?", type=Path)
     args = parser.parse_args()
-    {"train": train, "measure": measure, "export": export}[args.what](args, load_config(args.preset))
+    {"train": train, "measure": measure, "export": export}[args.what](args, load_config(args.preset, args.size))
 
 
 if __name__ == "__main__":

@@ -200,7 +200,7 @@ def main() -> None:
     if args.what == "prompts":
         args.path.write_text(one_a_line(prompts()))
     else:
-        run(args, load_config(args.preset))
+        run(args, load_config(args.preset, args.size))
 
 
 if __name__ == "__main__":

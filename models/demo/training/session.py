@@ -2,8 +2,8 @@
 
   python session.py --minutes 25 --out OUT --from IN
 
-IN may hold what an earlier session packed (see carry.py), the text encoder at least, or else it is trained first. Stages that
-need each other's results wait for them; what does not runs beside. While the autoencoder learns, every later stage runs
+IN may hold what an earlier session packed (see carry.py). Stages that need each other's results wait for them; what does not
+runs beside. While the autoencoder learns, every later stage runs
 once for a few steps in a folder of its own: a mistake shows in the third minute, not in the last, and compiled kernels are
 ready when they are needed. Whatever was reached is packed into OUT after every stage.
 """
@@ -33,13 +33,15 @@ def main() -> None:
     args = parser.parse_args()
     clock = Clock(args.minutes)
     data, runs, out, trial = args.data.resolve(), args.runs.resolve(), args.out.resolve(), args.runs.resolve() / "trial"
-    preset = load_config(args.preset)["presets"][args.preset]
+    preset = load_config(args.preset, args.size)["presets"][args.preset]
     compiled = ["--compile"] if args.compile else []
     runs.mkdir(parents=True, exist_ok=True), out.mkdir(parents=True, exist_ok=True)
 
+    size = ["--size", str(args.size)] if args.size else []
+
     def start(*command, where: Path = runs, quiet: bool = False) -> subprocess.Popen:
         print(f"== {clock.spent():.0f} s:", *command, flush=True)
-        words = [sys.executable, *map(str, command), "--preset", args.preset, "--data", str(data), "--runs", str(where)]
+        words = [sys.executable, *map(str, command), "--preset", args.preset, *size, "--data", str(data), "--runs", str(where)]
         log = (where / f"{Path(command[0]).stem}.out").open("a") if quiet else None
         return subprocess.Popen(words, cwd=HERE, stdout=log, stderr=subprocess.STDOUT if quiet else None)
 
@@ -55,14 +57,13 @@ def main() -> None:
     if args.source and not (runs / "text.pt").exists():
         unpack(args.source.resolve(), runs)
     drawing = start("draw.py", "cache", "--workers", args.workers, quiet=True)
+    text = None if (runs / "text.pt").exists() else start("text.py", "--minutes", until("vae"), quiet=True)
     try:
-        if not (runs / "text.pt").exists():
-            stage("text.py", "--minutes", "4")
         first = min(4, preset["scenes"] // 1000)
         wait_for(data, "base", first), wait_for(data, "extra", 1), wait_for(data, "held", 1)
         vae = None if (runs / "unet.pt").exists() else start("vae.py", "train", *compiled, "--minutes", until("vae"))
         if not (trial / "done").exists():
-            try_later_stages(stage, runs, trial, data, compiled)
+            try_later_stages(stage, trial, compiled)
             print(f"== {clock.spent():.0f} s: every later stage has run once", flush=True)
         if vae is not None:
             if vae.wait() != 0:
@@ -71,6 +72,8 @@ def main() -> None:
             for f in data.glob("*.latent.npy"):
                 f.unlink()  # the trial's
             stage("vae.py", "settle")
+        if text is not None and text.wait() != 0:
+            raise SystemExit("text.py failed")
         pack(runs, out)
         stage("vae.py", "measure")
         stage("vae.py", "encode")
@@ -92,14 +95,15 @@ def main() -> None:
         stage("score.py", "run")
     finally:
         drawing.kill()
-        pack(runs, out)
+        if (runs / "text.pt").exists():
+            pack(runs, out)
         print(f"packed after {clock.spent():.0f} s", flush=True)
 
 
-def try_later_stages(stage, runs: Path, trial: Path, data: Path, compiled: list[str]) -> None:
+def try_later_stages(stage, trial: Path, compiled: list[str]) -> None:
     trial.mkdir(parents=True, exist_ok=True)
-    shutil.copy(runs / "text.pt", trial / "text.pt")
     short = ["--minutes", "0.1"]
+    stage("text.py", *short, where=trial, quiet=True)
     stage("vae.py", "train", "--steps", "2", where=trial, quiet=True)
     stage("vae.py", "settle", where=trial, quiet=True)
     stage("vae.py", "encode", "--most", "2", where=trial, quiet=True)

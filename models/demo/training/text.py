@@ -83,7 +83,7 @@ def batch_loss(heads: Heads, hidden: torch.Tensor, ids: torch.Tensor, facts: lis
 
 def main() -> None:
     args = arguments(__doc__).parse_args()
-    config = load_config(args.preset)
+    config = load_config(args.preset, args.size)
     p, path = config["presets"][args.preset]["text"], args.runs / "text.pt"
     torch.manual_seed(config["seed"])
     tokenizer = load_tokenizer(args.runs / "tokenizer")

@@ -79,8 +79,9 @@ def main() -> None:
     parser.add_argument("--cool", action="store_true")
     parser.add_argument("--look", type=float, default=3, help="minutes between sheets of samples")
     parser.add_argument("--rate", type=float)
+    parser.add_argument("--things", type=int, default=3, help="only scenes of at most so many things: where time is short, begin with 1")
     args = parser.parse_args()
-    config = load_config(args.preset)
+    config = load_config(args.preset, args.size)
     preset = config["presets"][args.preset]
     p, path, dev = preset["unet"], args.runs / "unet.pt", device()
     torch.manual_seed(config["seed"])
@@ -101,7 +102,7 @@ def main() -> None:
     if state and "optimiser" in state:
         optimiser.load_state_dict(state["optimiser"])
     alphas = make_scheduler(config).alphas_cumprod.to(dev)
-    data = Latents(args.data, ["base"], config["seed"] + step, tokenizer)
+    data = Latents(args.data, ["base"], config["seed"] + step, tokenizer, lambda s: len(s.things) <= args.things)
     vae = load_average(args, config, preset)
     torch.manual_seed(config["seed"] + step)
     if args.compile:

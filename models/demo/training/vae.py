@@ -212,7 +212,7 @@ def main() -> None:
     parser.add_argument("--steps", type=float, default=math.inf)
     parser.add_argument("--most", type=int, help="encode no more shards of a split than this")
     args = parser.parse_args()
-    config = load_config(args.preset)
+    config = load_config(args.preset, args.size)
     {"train": train, "settle": settle, "measure": measure, "encode": encode}[args.what](args, config, config["presets"][args.preset])
 
 
