@@ -212,6 +212,21 @@ async function writeMask(path: string, width: number, height: number, white: (x:
     .toFile(path);
 }
 
+it("a drawn picture is given another's colours, and a picture that is not there is refused", async () => {
+  const red = join(folder, 'red.png');
+  await sharp({ create: { width: 20, height: 20, channels: 3, background: '#c03020' } })
+    .png()
+    .toFile(red);
+  const request: RenderRequestInput = { ...base, steps: 1, init: { path: content, strength: 1 } };
+  const [image] = (await draw({ ...request, matchColours: { path: red } })).images;
+  const mean = (channel: number) =>
+    (image?.pixels.filter((_, at) => at % 3 === channel).reduce((sum, value) => sum + value, 0) as number) / (72 * 40);
+  expect([mean(0), mean(1), mean(2)].map((value) => Math.round(value * 10) / 10)).toEqual([0.8, 0.2, 0.1]);
+  expect(await refusal({ ...request, matchColours: { path: join(folder, 'none.png') } })).toMatchObject({
+    code: 'FILE_NOT_FOUND',
+  });
+});
+
 describe('a style through masks', () => {
   it('leaves what is outside its regions alone by a bit', async () => {
     const [image] = (await draw(style)).images;
