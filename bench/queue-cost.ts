@@ -3,6 +3,8 @@
  * engine's own process, turn by turn. What a job of the queue takes outside the engine's own work, pictures written and
  * synced included, is its cost. Prints one JSON line.
  *
+ * With one job only the bare engine has no turn: its time is the engine's own clock within that job.
+ *
  *     node bench/queue-cost.ts MODEL SIZE STEPS JOBS [BATCH]
  */
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -82,26 +84,27 @@ const queued = (index: number) =>
   });
 
 const stop = queue.on(() => {});
-await alone(0);
+// The first one loads the model.
 await queued(0);
-const pairs: { alone: Taken; queued: Taken }[] = [];
+const timed: Taken[] = [];
+const ratios: number[] = [];
 for (let index = 1; index <= Number(jobs); index += 1) {
   // Who begins changes, so that a machine that gets slower is in nobody's favour.
-  if (index % 2 === 0) pairs.push({ alone: await alone(index), queued: await queued(index) });
-  else {
-    const taken = await queued(index);
-    pairs.push({ queued: taken, alone: await alone(index) });
-  }
+  const before = Number(jobs) > 1 && index % 2 === 0 ? await alone(index) : null;
+  const job = await queued(index);
+  const bareEngine = before ?? (Number(jobs) > 1 ? await alone(index) : null);
+  timed.push(job);
+  if (bareEngine) ratios.push(job.whole / bareEngine.whole);
 }
 stop();
 if (queue.state().counts.done !== Number(jobs) + 1) throw new Error(JSON.stringify(queue.list().jobs.at(-1)));
 console.log(
   JSON.stringify({
-    secondsPerJob: median(pairs.map(({ alone }) => alone.whole)) / 1000,
-    outsideEngineMilliseconds: median(pairs.map(({ queued }) => queued.whole - queued.engine)),
-    writingMilliseconds: median(pairs.map(({ queued }) => queued.writing)),
-    share: median(pairs.map(({ queued }) => (queued.whole - queued.engine) / queued.engine)),
-    againstBare: median(pairs.map(({ queued, alone }) => queued.whole / alone.whole)),
+    secondsPerJob: median(timed.map(({ engine }) => engine)) / 1000,
+    outsideEngineMilliseconds: median(timed.map(({ whole, engine }) => whole - engine)),
+    writingMilliseconds: median(timed.map(({ writing }) => writing)),
+    share: median(timed.map(({ whole, engine }) => (whole - engine) / engine)),
+    againstBare: ratios.length > 0 ? median(ratios) : null,
   }),
 );
 await runner.stop();

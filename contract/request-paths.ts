@@ -8,13 +8,16 @@ export async function mapRequestPaths(
   request: RenderRequest,
   map: (path: string, field: string) => string | Promise<string>,
 ): Promise<RenderRequest> {
-  const { model, init, mask, vae, embeddings, adapters, regions, style } = request;
+  const { model, init, mask, vae, embeddings, adapters, regions, style, matchColours } = request;
   return {
     ...request,
     model: model === 'demo' ? model : await map(model, 'model'),
     ...(init ? { init: { ...init, path: await map(init.path, 'init.path') } } : {}),
     ...(mask ? { mask: { ...mask, path: await map(mask.path, 'mask.path') } } : {}),
     ...(style ? { style: { ...style, content: await map(style.content, 'style.content') } } : {}),
+    ...(matchColours
+      ? { matchColours: { ...matchColours, path: await map(matchColours.path, 'matchColours.path') } }
+      : {}),
     vae: vae.path === undefined ? vae : { ...vae, path: await map(vae.path, 'vae.path') },
     embeddings: await each(embeddings, 'embeddings', map),
     adapters: await each(adapters, 'adapters', map),

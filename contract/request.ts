@@ -175,6 +175,10 @@ export const Composition = z.strictObject({
    * with a bias on attention in place of its updates. `exact`: the latent is moved down the gradient of the method's loss.
    */
   mode: z.enum(compositionModes).default('forward'),
+  /** Exact: how many of the first steps move the latent; omitted: as the papers' code has it, 30 (CLoRA) or 25. */
+  updateSteps: z.number().int().min(0).max(1000).optional(),
+  /** CLoRA, exact: by how many further moves the latent is moved at steps 0, 10 and 20. */
+  innerUpdates: z.number().int().min(0).max(100).default(20),
   /** Level of the picture whose attention maps are read, 0 the latent's own size; omitted: the one of H/32 x W/32. */
   mapLevel: z.number().int().min(0).max(7).optional(),
   /** CLoRA: a place is a concept's where its map is above this share of its highest value. */
@@ -215,10 +219,26 @@ export const Style = z.strictObject({
   features: share.default(0.6),
   /** Share of the steps in which it takes the content's queries and keys of self-attention. */
   attention: share.default(0.5),
+  /**
+   * Outside the regions the latent follows the content's own inversion, back to the content itself. Off: the bare model draws it
+   * again without a prompt, as published, which comes near the content where its inversion is true.
+   */
+  pin: z.boolean().default(true),
   /** Lay the drawn regions over the untouched content, so that nothing outside them changes by a bit. */
   composite: z.boolean().default(true),
 });
 export type Style = z.infer<typeof Style>;
+
+/**
+ * Another picture's colours for the one that is drawn, by mean and deviation. With a Turbo model, an init picture and one step this is
+ * Impasto's own one-step restyle; it reproduces no paper.
+ */
+export const MatchColours = z.strictObject({
+  /** A picture file. */
+  path: z.string().min(1),
+  /** 0 leaves the picture, 1 matches wholly. */
+  amount: share.default(1),
+});
 
 /** A part of the picture with a prompt and adapters of its own. Where regions overlap they share by weight. */
 export const Region = z
@@ -289,6 +309,7 @@ const RequestFields = z.strictObject({
   regions: z.array(Region).max(16).default([]),
   concepts: z.array(Concept).max(16).default([]),
   style: Style.optional(),
+  matchColours: MatchColours.optional(),
   vae: VaeSettings.prefault({}),
   sizeConditioning: SizeConditioning.prefault({}),
   /** `auto` picks the best provider there is and says why. */

@@ -10,8 +10,8 @@ export class EnginePool {
   readonly #clients: EngineClient[] = [];
 
   /**
-   * @param workers omitted: on the CPU one a core with one thread each, which draws small pictures a third faster than
-   *   one engine with all threads; elsewhere one
+   * @param workers omitted: on the CPU one a core with one thread each, faster on small pictures than one engine with
+   *   all threads (README.md); elsewhere one
    */
   constructor(provider: ProviderName, workers = provider === 'cpu' ? availableParallelism() : 1) {
     this.#provider = provider;

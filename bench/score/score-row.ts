@@ -1,6 +1,7 @@
 import type { RenderRequestInput } from '../../contract/request.ts';
 import type { Box } from './area-planes.ts';
 import type { Answer } from './judge-answer.ts';
+import type { Picture } from './picture.ts';
 import type { Marks } from './scene-marks.ts';
 
 /** One picture to draw and how it is judged. */
@@ -12,6 +13,8 @@ export interface Trial {
   looks?: readonly Box[];
   /** What of it is right, by what the judge saw at each look. */
   mark(seen: readonly Answer[]): Marks;
+  /** Numbers of the picture itself, by figure; a row has their means. */
+  measure?(picture: Picture): Readonly<Record<string, number>>;
 }
 
 /** What a row is to reach. `figure`: a mark's share in [0, 1], `unetRows` or `seconds` a picture, or `psnr` in dB. */

@@ -62,7 +62,8 @@ export async function scoreRow(
   }
   const pictures = drawn.map(({ picture }) => picture);
   const marks = await judgeTrials(row.trials, pictures, tools.judge);
-  const figures = figuresOf(marks, drawn);
+  const measured = row.trials.map(({ measure }, index) => measure?.(pictures[index] as Picture) ?? {});
+  const figures = figuresOf(marks, drawn, measured);
   const others = new Map(done.map((result) => [result.name, result.figures]));
   return {
     result: { name: row.name, pictures: drawn.length, figures, verdicts: verdictsOf(figures, row.bars, others) },

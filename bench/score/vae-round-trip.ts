@@ -43,7 +43,8 @@ export function psnr(a: Float32Array, b: Float32Array): number {
   return -10 * Math.log10(sum / a.length);
 }
 
-function fromPlanes(planes: Float32Array, side: number): Picture {
+/** Planes [3, side, side] in [0, 1] as a picture. */
+export function fromPlanes(planes: Float32Array, side: number): Picture {
   const size = side * side;
   const rgb = new Uint8Array(3 * size);
   for (let at = 0; at < size; at++) {

@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loraFolders } from '../engine/adapters/lora-folder.ts';
 import { resolvePromptTags } from '../engine/adapters/prompt-tags.ts';
-import { adaptersAndRegions, parseLora, parseRegion } from './adapter-flags.ts';
+import { adaptersAndRegions, parseConcept, parseLora, parseRegion } from './adapter-flags.ts';
 
 let folder: string;
 beforeAll(async () => {
@@ -136,5 +136,31 @@ describe('tags in prompts', () => {
   it('leave a prompt without tags as it is', async () => {
     const prompt = 'a  cat, , <3';
     expect((await resolveTags({ prompt })).request).toEqual({ prompt });
+  });
+});
+
+describe('--concept', () => {
+  it('takes words, and those of its own adapters', () => {
+    expect(parseConcept('cat=a small cat')).toEqual({ name: 'cat', words: 'a small cat' });
+    expect(parseConcept('cat=cat:sks cat')).toEqual({ name: 'cat', words: 'cat', as: 'sks cat' });
+  });
+
+  it.each(['cat', 'cat=', '=cat', 'cat=:sks'])('refuses %s', (text) => {
+    expect(() => parseConcept(text)).toThrow(expect.objectContaining({ code: 'REQUEST_INVALID' }));
+  });
+
+  it('goes with adapters that name it, and regions have words', async () => {
+    const lists = await adaptersAndRegions(
+      {
+        lora: [`${join(folder, 'Ink.safetensors')}:0.8,concept=cat`],
+        concept: ['cat=cat:sks cat'],
+        region: ['left=0,0,8,8:a cat'],
+        regionWords: ['left=cat'],
+      },
+      null,
+    );
+    expect(lists.adapters?.[0]).toMatchObject({ concept: 'cat', strength: 0.8 });
+    expect(lists.concepts).toEqual([{ name: 'cat', words: 'cat', as: 'sks cat' }]);
+    expect(lists.regions?.[0]?.words).toBe('cat');
   });
 });

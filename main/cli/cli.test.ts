@@ -24,7 +24,9 @@ function impasto(...args: string[]): Promise<{ code: number; stdout: string; std
 }
 
 describe('draw', () => {
-  it('puts the adapters that tags and flags name into the picture, which draws itself again without them', async () => {
+  it('puts the adapters that tags and flags name into the picture, which draws itself again without them', {
+    timeout: 240_000,
+  }, async () => {
     const adapters = join(root, 'fixtures/adapters');
     const [first, second] = [join(folder, 'composed'), join(folder, 'composed-again')];
     const size = [
@@ -69,7 +71,7 @@ describe('draw', () => {
     expect(await readFile(join(second, before as string))).toEqual(await readFile(path));
   });
 
-  it('writes a picture that draws itself again bit for bit', async () => {
+  it('writes a picture that draws itself again bit for bit', { timeout: 240_000 }, async () => {
     const first = join(folder, 'first');
     const drawn = await impasto(
       'draw',

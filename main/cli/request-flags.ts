@@ -37,11 +37,15 @@ const aliases: Record<string, string> = {
   'composition.threshold': 'mask-threshold',
   'composition.closeMasks': 'close-masks',
   'composition.screen': 'screen-seeds',
+  'composition.updateSteps': 'update-steps',
+  'composition.innerUpdates': 'inner-updates',
   'composition.reinit': 'reinit',
   'composition.bias': 'attention-bias',
   'composition.biasUntil': 'attention-bias-until',
   'style.content': 'style',
   'style.inversionSteps': 'inversion-steps',
+  'matchColours.path': 'match-colours',
+  'matchColours.amount': 'match-colours-amount',
 };
 
 /** Not flags: the prompt is the argument, and lists have a syntax of their own. */
@@ -81,6 +85,8 @@ const descriptions: Record<string, string> = {
   'composition.threshold': "clora: share of a map's highest value from which a place is the concept's",
   'composition.closeMasks': 'clora: close holes of the masks (3x3)',
   'composition.screen': 'clora: noises tried at the first step, of which the best is drawn from',
+  'composition.updateSteps': 'exact: first steps that move the latent (default: 30 in clora, 25 in lora-composer)',
+  'composition.innerUpdates': 'clora, exact: further moves at steps 0, 10 and 20',
   'composition.reinit': "lora-composer: start each region from its concept's own noise",
   'composition.bias': "lora-composer, forward: logits on a region's words, 0 for none",
   'composition.biasUntil': 'lora-composer, forward: share of the steps in which the bias acts',
@@ -89,6 +95,10 @@ const descriptions: Record<string, string> = {
   'style.inversionSteps': 'steps of its inversion, 50 or up to 999; kept for the next time',
   'style.features': 'share of the steps in which a region takes its features',
   'style.attention': "share of the steps in which a region takes its self-attention's queries and keys",
+  'style.pin': 'outside the regions follow the picture itself; false: drawn again, as published',
+  'matchColours.path':
+    "picture whose colours the drawn one is given; with a Turbo model, --init and --steps 1 Impasto's own one-step restyle",
+  'matchColours.amount': 'how far, 0 to 1',
   'style.composite': 'lay the regions over the untouched picture',
 };
 

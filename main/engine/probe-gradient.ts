@@ -48,6 +48,7 @@ export async function probeGradient(engine: Engine, probe: GradientProbe): Promi
   let output = 'out_sample';
   const back: GraphPass = {
     key: `gradient ${JSON.stringify([of, to])}`,
+    fp32: true,
     apply: (graph: Graph) => {
       if (of !== 'prediction') {
         const options = { place: 'cross', levelOf: unetGate(unet.config), level: `level${of.maps}` } as const;

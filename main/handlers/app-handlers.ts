@@ -1,5 +1,6 @@
 import type { HandlerContext } from './context.ts';
 import type { HandlersOf } from './handlers.ts';
+import { outputFolder } from './output-folder.ts';
 
 export function appHandlers({ version, paths, settings, warnings }: HandlerContext): HandlersOf<'app' | 'settings'> {
   return {
@@ -12,6 +13,13 @@ export function appHandlers({ version, paths, settings, warnings }: HandlerConte
       warnings: [...warnings],
     }),
     'settings.get': () => settings.get(),
-    'settings.set': (change) => settings.set(change),
+    'settings.set': ({ output, exports, ...change }) =>
+      settings.set({
+        ...change,
+        ...(output && { output: outputFolder(output, paths.pictures) }),
+        ...(exports && {
+          exports: exports.map((each) => ({ ...each, output: outputFolder(each.output, paths.pictures) })),
+        }),
+      }),
   };
 }

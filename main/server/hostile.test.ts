@@ -5,6 +5,7 @@ import { crc32, deflateSync } from 'node:zlib';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import WebSocket from 'ws';
+import { z } from 'zod';
 import { type Answer, type RouteName, routeNames, routes } from '../../contract/routes.ts';
 import { maxUploadBytes } from '../../contract/uploads.ts';
 import { startTestServer, type TestServer } from './test-support.ts';
@@ -59,6 +60,22 @@ function raw(write: (send: Send) => void | Promise<void>, wait = 5000): Promise<
       });
     socket.on('connect', () => void write(send));
   });
+}
+
+type JsonSchema = z.core.JSONSchema.BaseSchema | boolean | undefined;
+
+/** Names of the fields that take any text. */
+function freeStrings(schema: JsonSchema | JsonSchema[], field = ''): string[] {
+  if (typeof schema !== 'object') return [];
+  if (Array.isArray(schema)) return schema.flatMap((each) => freeStrings(each, field));
+  const { type, enum: choices, pattern, const: fixed, properties = {}, items, additionalProperties } = schema;
+  return [
+    ...(type === 'string' && choices === undefined && pattern === undefined && fixed === undefined ? [field] : []),
+    ...Object.entries(properties).flatMap(([name, below]) => freeStrings(below as JsonSchema, name)),
+    ...[schema.anyOf, schema.oneOf, schema.allOf, schema.prefixItems, items, additionalProperties].flatMap((below) =>
+      freeStrings(below as JsonSchema | JsonSchema[], field),
+    ),
+  ];
 }
 
 describe('paths that lead out', () => {
@@ -146,6 +163,89 @@ describe('paths that lead out', () => {
       expect(errorOf(await server.call('settings.set', { output }))?.code, name).toBe('REQUEST_INVALID');
     }
     expect(await server.call('queue.list', {})).toMatchObject({ ok: true, output: { total: 0 } });
+  });
+
+  it('are refused in every field of a request that names a file, when it is added, edited or only looked at', async () => {
+    const path = 'upload:../../etc/passwd';
+    const inside = [
+      { model: path },
+      { vae: { path } },
+      { init: { path } },
+      { embeddings: [{ token: 'x', path }] },
+      { adapters: [{ path }] },
+      { regions: [{ name: 'left', mask: path }] },
+    ];
+    const added = await server.call('queue.add', { requests: [{}] });
+    const [id] = (added.ok && (added.output as { ids: number[] }).ids) || [];
+    for (const request of inside) {
+      for (const [route, input] of [
+        ['queue.add', { requests: [request] }],
+        ['queue.edit', { id, request }],
+        ['queue.addBatch', { batch: { request } }],
+        ['prompt.resolve', { request }],
+      ] as const) {
+        const code = errorOf(await server.call(route, input))?.code;
+        expect(code, `${route} ${JSON.stringify(request)}`).toBe('REQUEST_INVALID');
+      }
+    }
+    for (const folder of ['..', 'a/../../b', 'a\0b']) {
+      expect(errorOf(await server.call('queue.edit', { id, output: { folder } }))?.code, folder).toBe('PATH_ESCAPES');
+    }
+    expect(await server.call('queue.get', { id })).toMatchObject({ ok: true, output: { state: 'queued' } });
+    await server.call('queue.cancel', { all: true });
+    await server.call('queue.clear', {});
+  });
+
+  it('are refused as folders of the library and as folders of the settings', async () => {
+    for (const path of ['', 'a\0b', 'x'.repeat(5000)]) {
+      for (const route of ['library.addFolder', 'library.removeFolder']) {
+        const code = errorOf(await server.call(route, { kind: 'models', path }))?.code;
+        expect(code, `${route} ${JSON.stringify(path.slice(0, 9))}`).toBe('REQUEST_INVALID');
+      }
+    }
+    const nowhere = join(server.home, 'nowhere');
+    expect(errorOf(await server.call('library.addFolder', { kind: 'models', path: nowhere }))?.code).toBe(
+      'FILE_NOT_FOUND',
+    );
+    for (const folder of ['..', 'a/../../b', 'a\0b']) {
+      const one = { output: { folder } };
+      expect(errorOf(await server.call('settings.set', one))?.code, folder).toBe('PATH_ESCAPES');
+      const several = { exports: [{ name: 'x', output: { folder } }] };
+      expect(errorOf(await server.call('settings.set', several))?.code, folder).toBe('PATH_ESCAPES');
+    }
+  });
+
+  it('are tried on every route that takes one, here or in library.test.ts', () => {
+    const names = /^(path|paths|folder|name|model|mask|content|reference|undo)$/;
+    const taking = routeNames.filter((route) => {
+      const schema = z.toJSONSchema(routes[route].input, { unrepresentable: 'any', io: 'input' });
+      return freeStrings(schema).some((field) => names.test(field));
+    });
+    expect(taking.sort()).toEqual([
+      'adapters.fit',
+      'adapters.inspect',
+      'hub.fetch',
+      'hub.plan',
+      'library.addFolder',
+      'library.removeFolder',
+      'models.add',
+      'models.get',
+      'models.inspect',
+      'models.preset',
+      'pictures.export',
+      'pictures.import',
+      'pictures.list',
+      'pictures.metadata',
+      'pictures.recall',
+      'pictures.restore',
+      'prompt.count',
+      'prompt.resolve',
+      'queue.add',
+      'queue.addBatch',
+      'queue.edit',
+      'queue.previewBatch',
+      'settings.set',
+    ]);
   });
 
   it('are resolved where they stay inside: the job holds whole paths', async () => {

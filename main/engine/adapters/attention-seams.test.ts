@@ -13,6 +13,7 @@ import { addInjections, addTaps } from '../../../models/passes/injections.ts';
 import { pruneTo } from '../../../models/passes/prune.ts';
 import { buildSession, type ModelSession } from '../runtime/session.ts';
 import type { Tensor } from '../runtime/tensor.ts';
+import { plainVariant, unetPass } from './graph-variants.ts';
 
 /** Maps, taps, injections and segments in each form that a graph may have attention in. */
 
@@ -202,6 +203,16 @@ describe('taps and injections', () => {
     );
     expect(() => addTaps(graph, [missing.path])).toThrow(expect.objectContaining({ code: 'UNKNOWN_ARCHITECTURE' }));
   });
+});
+
+it('a style names the layer that a model lacks', async () => {
+  const { unet: shallow } = await openCheckpoint(join(fixtures, 'small/models/sdxl-inpaint'));
+  if (shallow.source !== 'weights') throw new Error('the fixture holds weights');
+  const graph = authorUNet(shallow.config, shallow.weights, { attention: 'fused', compute: 'float' });
+  const pass = unetPass({ ...plainVariant, injections: true }, shallow.config);
+  expect(() => pass.inputs(graph)).toThrow(
+    expect.objectContaining({ code: 'UNKNOWN_ARCHITECTURE', message: expect.stringContaining('up_blocks.1.') }),
+  );
 });
 
 /** Weights of two segments at each level: the first where `first` says so. */

@@ -1,4 +1,5 @@
 import type { ProviderName } from '../../../contract/request.ts';
+import { differentiate } from '../../../models/autodiff/differentiate.ts';
 import type { UNetConfig } from '../../../models/checkpoint/component-config.ts';
 import type { Graph } from '../../../models/onnx/graph.ts';
 import {
@@ -31,10 +32,20 @@ export interface UNetVariant {
   selfRuns: number;
   /** Each region's prompt is attended to by itself (LoRA-Composer). */
   segments: boolean;
-  /** The maps of cross-attention at a level as an output: beside the prediction, or `alone`. */
-  maps: { level: number; alone: boolean } | null;
+  /** Attention maps at a level as outputs. */
+  maps: MapsVariant | null;
   /** The first row's features and self-attention are injected into the others (DiffStyler). */
   injections: boolean;
+}
+
+export interface MapsVariant {
+  level: number;
+  /** Without the prediction: the network is run as far as the maps only. */
+  alone: boolean;
+  /** Those of self-attention beside those of cross-attention. */
+  self?: boolean;
+  /** Alone, and their gradient to the latent (`gradient/sample`) by their cotangents (`cotangent/MAPS`), which are inputs. */
+  gradient?: boolean;
 }
 
 export const plainVariant: UNetVariant = {
@@ -62,12 +73,15 @@ export function variantKey(variant: UNetVariant): string {
     cross ? 'cross bias' : '',
     selfRuns > 0 ? `self bias ${selfRuns}` : '',
     segments ? 'segments' : '',
-    maps ? `maps ${maps.level}${maps.alone ? ' alone' : ''}` : '',
+    maps ? mapsKey(maps) : '',
     injections ? 'injections' : '',
   ]
     .filter((part) => part !== '')
     .join(' ');
 }
+
+const mapsKey = ({ level, alone, self, gradient }: MapsVariant): string =>
+  `maps ${level}${self ? ' self' : ''}${gradient ? ' gradient' : alone ? ' alone' : ''}`;
 
 const branchKey = ({ gains, picks }: TextVariant): string =>
   ['gated', ...(picks ? ['picks'] : []), ...gains.map((side) => `gain ${side}`)].join(' ');
@@ -123,8 +137,12 @@ export function unetPass(variant: UNetVariant, config: Pick<UNetConfig, 'blockOu
     if (variant.injections) addInjections(graph, { sites: contentSites(graph), from: 'first-row' });
     let maps: string | null = null;
     if (variant.maps) {
-      maps = addAttentionMaps(graph, { place: 'cross', levelOf, level: `level${variant.maps.level}` }).output;
-      if (variant.maps.alone) pruneTo(graph, [maps]);
+      const { alone, self, gradient } = variant.maps;
+      const level = `level${variant.maps.level}`;
+      maps = addAttentionMaps(graph, { place: 'cross', levelOf, level }).output;
+      const outputs = self ? [maps, addAttentionMaps(graph, { place: 'self', levelOf, level }).output] : [maps];
+      if (gradient) differentiate(graph, { of: outputs, to: ['sample'] });
+      else if (alone) pruneTo(graph, outputs);
     }
     return { modules, branches, cross: crossBias, self: selfBias, segments, maps };
   };

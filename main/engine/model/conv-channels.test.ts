@@ -168,7 +168,8 @@ describe('an imported network', () => {
         files: [path],
         bytes: 1,
         author: () => convGraph(one),
-        mends: [padConvChannels],
+        half: false,
+        mend: padConvChannels,
       },
     );
     const { y } = await sessions.use()(0, (session) => session.run({ x: picture(one.in) }));

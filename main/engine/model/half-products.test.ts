@@ -9,9 +9,12 @@ import { parseModel, serialise } from '../../../models/onnx/serialise.ts';
 import { weightShapes } from '../../../models/passes/adaptable-modules.ts';
 import { padConvChannels } from '../../../models/passes/conv-channels.ts';
 import { halveProducts } from '../../../models/passes/half-products.ts';
+import type { WeightMap } from '../../../models/weights/weight-map.ts';
 import { plainVariant, type UNetVariant, unetPass } from '../adapters/graph-variants.ts';
 import { buildSession } from '../runtime/session.ts';
+import { SessionCache } from '../runtime/session-cache.ts';
 import { float32Data, type Tensor } from '../runtime/tensor.ts';
+import { type GraphMend, networkSessions } from './network-sessions.ts';
 
 const fixtures = resolve(import.meta.dirname, '../../../fixtures');
 const small = (name: string): string => join(fixtures, 'small/models', name);
@@ -103,6 +106,28 @@ describe('halveProducts', () => {
     const nodes = halved.nodes.length;
     expect(halveProducts(halved)).toBe(false);
     expect(halved.nodes).toHaveLength(nodes);
+  });
+
+  it('leaves a network in fp32 where one of its passes asks for it', async () => {
+    const { unet: part } = await openCheckpoint(small('sd1'));
+    const cache = new SessionCache({ budget: 1e9 });
+    const author = (config: Checkpoint['unet']['config'], weights: WeightMap) =>
+      authorUNet(config, weights, { attention: 'fused', compute: 'float' });
+    const types: Record<string, number>[] = [];
+    const look: GraphMend = (graph) => {
+      types.push(productTypes(graph));
+      return false;
+    };
+    const sessions = await networkSessions(
+      cache,
+      { component: 'unet', provider: 'cpu', variant: '' },
+      { part, files: [small('sd1.safetensors')], bytes: 1, author, half: true, mend: look },
+    );
+    for (const passes of [[], [{ key: 'gradient', fp32: true, apply: () => {} } as const]]) {
+      await sessions.use(passes)(0, async () => {});
+    }
+    await cache.releaseIdle();
+    expect(types.map((count) => Object.keys(count))).toEqual([['float16'], ['float']]);
   });
 
   it.each<[string, Partial<UNetVariant>]>([

@@ -10,10 +10,12 @@ export interface Inversion {
   timesteps: readonly number[];
   /** [channels, height, width] each. */
   latents: readonly Float32Array[];
+  /** The content's own latent. */
+  clean: Float32Array;
 }
 
 /** To be raised when inversions are computed otherwise: what was saved before is then not used. */
-const version = 1;
+const version = 2;
 
 /** Bytes of inversions kept on disk; 50 steps of a picture of 512x512 take 3.3 MB, 999 steps 65 MB. */
 const keptBytes = 2e9;
@@ -47,27 +49,29 @@ export class InversionStore {
       const timesteps: unknown = JSON.parse(metadata.timesteps ?? '');
       if (!Array.isArray(timesteps) || !timesteps.every(Number.isInteger)) return null;
       const latents: Float32Array[] = [];
-      for (const [index] of timesteps.entries()) {
-        const ref = tensors.get(`latent.${index}`);
+      for (const name of ['clean', ...timesteps.map((_, index) => `latent.${index}`)]) {
+        const ref = tensors.get(name);
         const latent = ref && (await readTensor(ref));
         if (latent?.length !== size || !latent.every(Number.isFinite)) return null;
         latents.push(latent);
       }
+      const [clean, ...noisy] = latents as [Float32Array, ...Float32Array[]];
       const now = new Date();
       await utimes(path, now, now);
-      return { timesteps, latents };
+      return { timesteps, latents: noisy, clean };
     } catch {
       return null;
     }
   }
 
   /** @throws ImpastoError `DISK_FULL`, `WRITE_FAILED` */
-  async write(key: string, { timesteps, latents }: Inversion): Promise<void> {
+  async write(key: string, { timesteps, latents, clean }: Inversion): Promise<void> {
     await mkdir(this.#folder, { recursive: true });
-    const tensors = latents.map(
-      (latent, index) =>
+    const named = [['clean', clean] as const, ...latents.map((latent, index) => [`latent.${index}`, latent] as const)];
+    const tensors = named.map(
+      ([name, latent]) =>
         [
-          `latent.${index}`,
+          name,
           {
             dtype: 'F32',
             shape: [latent.length],

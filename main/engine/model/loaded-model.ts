@@ -10,7 +10,6 @@ import { authorUNet } from '../../../models/networks/unet.ts';
 import { authorVaeDecoder, authorVaeEncoder } from '../../../models/networks/vae.ts';
 import type { Graph } from '../../../models/onnx/graph.ts';
 import { floatTimestep } from '../../../models/passes/float-timestep.ts';
-import { halveProducts } from '../../../models/passes/half-products.ts';
 import type { WeightMap } from '../../../models/weights/weight-map.ts';
 import type { Component, SessionCache } from '../runtime/session-cache.ts';
 import { ClipTokenizer } from '../text/clip-tokenizer.ts';
@@ -110,7 +109,6 @@ function sessionsOf(cache: SessionCache, placement: Placement): OpenSessions {
   return (component, form, part, author, tensors) => {
     // A VAE overflows in half precision (SDXL's), and one decoding costs little beside the steps.
     const half = placement.half && !component.startsWith('vae');
-    const mends = [...(half ? [halveProducts] : []), ...(placement.mend ? [placement.mend] : [])];
     return networkSessions(
       cache,
       { component, provider, variant: `${options.attention} ${options.compute}${half ? ' half' : ''} ${form}` },
@@ -120,7 +118,8 @@ function sessionsOf(cache: SessionCache, placement: Placement): OpenSessions {
         bytes: partBytes(part, half),
         author: (config, weights) => author(config, weights, options),
         tensors,
-        mends,
+        half,
+        mend: placement.mend,
       },
     );
   };

@@ -4,6 +4,7 @@ import type { TensorShapes } from '../../../models/checkpoint/module-names.ts';
 import type { Graph } from '../../../models/onnx/graph.ts';
 import { parseModel, serialise } from '../../../models/onnx/serialise.ts';
 import { findAdaptable } from '../../../models/passes/adaptable-modules.ts';
+import { halveProducts } from '../../../models/passes/half-products.ts';
 import { nameModules } from '../../../models/passes/name-modules.ts';
 import type { WeightMap } from '../../../models/weights/weight-map.ts';
 import type { ModelSource } from '../runtime/session.ts';
@@ -14,6 +15,8 @@ import type { SessionUse } from './session-use.ts';
 export interface GraphPass {
   /** Tells its variant of the graph from others. */
   key: string;
+  /** The graph computes in fp32 whatever was asked for: gradients vanish in half precision. */
+  fp32?: true;
   apply(graph: Graph): void;
 }
 
@@ -37,8 +40,10 @@ export interface NetworkSource<C> {
   author: (config: C, weights: WeightMap) => Graph;
   /** Its tensors by their sizes, by which the modules of an exported graph are found where it does not name them. */
   tensors?: ((config: C) => TensorShapes) | undefined;
-  /** In this order, after every pass. */
-  mends: readonly GraphMend[];
+  /** Weights and products in half precision. */
+  half: boolean;
+  /** After every pass. */
+  mend: GraphMend | null;
 }
 
 /**
@@ -48,7 +53,7 @@ export interface NetworkSource<C> {
 export async function networkSessions<C>(
   cache: SessionCache,
   key: Omit<SessionKey, 'model'>,
-  { part, files, bytes, author, tensors, mends }: NetworkSource<C>,
+  { part, files, bytes, author, tensors, half, mend }: NetworkSource<C>,
 ): Promise<NetworkSessions> {
   const model = await modelIdentity(files);
   const graph = async (): Promise<Graph> => {
@@ -62,10 +67,13 @@ export async function networkSessions<C>(
   const make = (passes: readonly GraphPass[], variant: string): SessionUse => {
     const source = async (): Promise<ModelSource> => {
       const asItIs = part.source === 'onnx' && passes.length === 0 ? { path: part.path } : null;
+      const mends = [half && !passes.some((pass) => pass.fp32) ? halveProducts : null, mend].filter(
+        (one) => one !== null,
+      );
       if (asItIs && mends.length === 0) return asItIs;
       const changed = await graph();
       for (const pass of passes) pass.apply(changed);
-      const mended = mends.map((mend) => mend(changed)).includes(true);
+      const mended = mends.map((one) => one(changed)).includes(true);
       return asItIs && !mended ? asItIs : serialise(changed);
     };
     return (working, work) => cache.use({ ...key, model, variant }, { source, bytes: bytes + working }, work);

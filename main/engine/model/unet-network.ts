@@ -105,13 +105,17 @@ export class UNetNetwork {
     const joined = together || (this.batchRows && sameShape(rows));
     const groups = joined ? [rows] : rows.map((row) => [row]);
     const [, height, width] = shape;
-    const working = unetActivations({
+    // The way back keeps the features of the way there, and writes each attention's logits out.
+    const back = variant.maps?.gradient === true;
+    const activations = unetActivations({
       ...this.memory,
+      ...(back ? { fusedAttention: false } : {}),
       height,
       width,
       vaeFactor: 1,
       rows: Math.max(...groups.map((group) => group.length)),
     });
+    const working = back ? 2 * activations : activations;
     const use = this.#use(variant, timestep);
     return use(working, async (session) => {
       const given: UNetOutputs[] = [];

@@ -1,23 +1,31 @@
 import { ImpastoError } from '../../../contract/errors.ts';
 import type { Composition as CompositionSettings } from '../../../contract/request.ts';
 import type { LevelSizes } from '../adapters/gates.ts';
+import type { UNetVariant } from '../adapters/graph-variants.ts';
 import type { LatentShape } from '../model/conditioning.ts';
 import type { Scheduler } from '../schedulers/scheduler.ts';
 import type { ConceptTokens } from './composition.ts';
 import { closed, conceptMask, maskShares, nearest } from './concept-masks.ts';
-import { contrastiveLoss, type LabelledMap } from './contrastive-loss.ts';
+import { contrastiveGradient, contrastiveLoss, type LabelledMap } from './contrastive-loss.ts';
+import { mapGradient, moved, type RowCotangents } from './map-gradient.ts';
 import {
   type DrawingMethod,
+  distilledGuidance,
   drawStep,
   guidedPrediction,
   type PredictorOptions,
+  type StepInput,
   type StepOutputs,
 } from './predictor.ts';
 
 /**
  * CLoRA (Meral et al. 2024): each concept's adapters draw every step on their own, the plain model too, and count where
- * the attention maps of their own run show the concept. Forward-only, as the authors' code runs without latent updates;
- * of several noises the one whose maps keep the concepts apart best at the first step may be chosen.
+ * the attention maps of their own run show the concept. Of several noises the one whose maps keep the concepts apart best
+ * at the first step may be chosen.
+ *
+ * Forward-only is how the authors' code runs without latent updates. Exact moves the latent down the gradient of the loss on
+ * the maps at each of the first steps, and at steps 0, 10 and 20 by further ones (20 in the authors' code) before; maps and predictions are
+ * those from before the last move.
  */
 export interface CloraOptions extends PredictorOptions {
   settings: CompositionSettings;
@@ -31,13 +39,75 @@ export interface CloraOptions extends PredictorOptions {
 export function clora(options: CloraOptions): DrawingMethod {
   return {
     predict: async (at) => {
-      const outputs = await drawStep(options, at);
+      const moves = movesAt(at.step, options.settings);
+      let from = at;
+      for (let move = 1; move < moves; move++) {
+        from = await movedApart(from, await drawStep(options, from, mapsAlone(options)), options);
+      }
+      const outputs = await drawStep(options, from);
       const maps = conceptMaps(outputs, options, at.step);
-      return { prediction: guidedPrediction(outputs, options.guidance, shares(maps, options)) };
+      const prediction = guidedPrediction(outputs, options.guidance, shares(maps, options));
+      if (moves === 0) return { prediction };
+      const { latent } = await movedApart(from, outputs, options);
+      return { prediction, latent };
     },
     ...(options.settings.screen > 1 ? { begin: (start, another) => screened(start, another, options) } : {}),
   };
 }
+
+/** Of the authors' code: step size, steps with moves, and those with further ones. */
+const rate = 20;
+const stepsWithMoves = 30;
+const furtherAt: readonly number[] = [0, 10, 20];
+
+/** How often the latent is moved at a step. */
+function movesAt(step: number, settings: CompositionSettings): number {
+  const { mode, updateSteps = stepsWithMoves, innerUpdates } = settings;
+  if (mode !== 'exact' || step >= updateSteps) return 0;
+  return furtherAt.includes(step) ? 1 + innerUpdates : 1;
+}
+
+/** The latent one move down the gradient of the loss on the maps that it gave. */
+async function movedApart(at: StepInput, outputs: StepOutputs, options: CloraOptions): Promise<StepInput> {
+  const gradients = contrastiveGradient(labelled(conceptMaps(outputs, options, at.step)));
+  const { unet, guidance, scheduler } = options;
+  const gradient = await mapGradient(at, cotangents(gradients, outputs, options, at.step), {
+    unet,
+    variant: mapsAlone(options),
+    guidance: distilledGuidance(unet, guidance),
+  });
+  return moved(at, gradient, rate, scheduler);
+}
+
+/** The derivatives with respect to the concepts' maps, in the order of {@link labelled}, as those of each row's maps. */
+function cotangents(
+  gradients: readonly Float32Array[],
+  outputs: StepOutputs,
+  { concepts, maps }: CloraOptions,
+  step: number,
+): RowCotangents[] {
+  const places = sizeOf(maps).height * sizeOf(maps).width;
+  const columns = concepts.columns(step);
+  let next = 0;
+  return outputs.parts.flatMap(({ positive, negative }, part) => {
+    const rows = outputs.guided && negative ? [positive, negative] : [positive];
+    const tokens = positive.conditioning.tokens;
+    const data = new Float32Array(places * tokens);
+    for (const column of columns[part]?.flat() ?? []) {
+      for (const [place, value] of (gradients[next++] as Float32Array).entries()) {
+        const index = place * tokens + column;
+        data[index] = (data[index] as number) + value / rows.length;
+      }
+    }
+    return rows.map((row) => ({ row, cotangents: { [maps.output]: { data, shape: [1, places, tokens] } } }));
+  });
+}
+
+/** The run as far as the maps. */
+const mapsAlone = ({ composition, maps: { level } }: CloraOptions): UNetVariant => ({
+  ...composition.variant,
+  maps: { level, alone: true },
+});
 
 /**
  * The maps of every concept's tokens in the run of every part: over layers and heads by the UNet, over both guidance rows here.
@@ -86,10 +156,10 @@ async function screened(
   another: () => Float32Array,
   options: CloraOptions,
 ): Promise<Float32Array> {
-  const { scheduler, shape, settings, composition } = options;
+  const { scheduler, shape, settings } = options;
   const timestep = scheduler.timesteps[0];
   if (timestep === undefined) return start;
-  const variant = { ...composition.variant, maps: { level: options.maps.level, alone: true } };
+  const variant = mapsAlone(options);
   let best = { latent: start, loss: Number.POSITIVE_INFINITY };
   for (let tried = 0; tried < settings.screen; tried++) {
     const latent = tried === 0 ? start : another();

@@ -283,7 +283,7 @@ function sumOf(masks: readonly (MaskPyramid | null)[]): MaskPyramid | null {
 
 /** What of a request's composition has no effect. */
 export function compositionWarnings(
-  request: Pick<RenderRequest, 'composition' | 'regions' | 'steps' | 'concepts' | 'style' | 'init' | 'batch'>,
+  request: Pick<RenderRequest, 'composition' | 'regions' | 'steps' | 'concepts' | 'style' | 'batch'>,
   adapters: readonly ActiveAdapter[],
 ): EngineWarning[] {
   const { composition, regions, steps, concepts, style } = request;
@@ -293,9 +293,6 @@ export function compositionWarnings(
   const prompted = regions.filter(({ prompt, negativePrompt }) => prompt.trim() !== '' || negativePrompt !== undefined);
   if (method !== 'clora' && concepts.length > 0) {
     warn('CONCEPTS_UNUSED', `Concepts act with the method clora only: ${method} takes no heed of them.`);
-  }
-  if (request.init && (composition.screen > 1 || (method === 'lora-composer' && composition.reinit))) {
-    warn('NOISE_NOT_CHOSEN', 'A picture that starts from another picture has its noise from that: none is chosen.');
   }
   if (style && request.batch > 1) {
     warn('SEED_UNUSED', 'A style starts from its content and no noise: all pictures of the batch are the same.');

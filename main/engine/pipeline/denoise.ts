@@ -9,7 +9,9 @@ export type Inpaint =
   /** A 9-channel model: mask [h, w] and the masked picture's latent are inputs of the UNet. */
   | { kind: 'channels'; mask: Float32Array; maskedLatent: Float32Array }
   /** Any model: after each step, what is outside the mask becomes the picture's latent at that step's noise. */
-  | { kind: 'latent'; mask: Float32Array; original: Float32Array; noise: Float32Array };
+  | { kind: 'latent'; mask: Float32Array; original: Float32Array; noise: Float32Array }
+  /** After each call, what is outside the mask becomes what is known of the picture's own way. */
+  | { kind: 'trajectory'; mask: Float32Array; known: (call: number) => Float32Array };
 
 export interface DenoiseOptions {
   unet: UNetNetwork;
@@ -54,7 +56,7 @@ export async function denoise(start: Float32Array, shape: LatentShape, options: 
     }
     if (unet.config.outChannels * height * width !== latent.length) throw channelMismatch(unet, shape);
     latent = scheduler.step(prediction, call, latent, drawNoise);
-    if (inpaint?.kind === 'latent') latent = keepOutside(latent, inpaint, call, scheduler);
+    if (inpaint && inpaint.kind !== 'channels') latent = keepOutside(latent, inpaint, call, scheduler);
     assertNumbers(latent, call, calls);
     await options.onStep(call, latent);
   }
@@ -63,17 +65,21 @@ export async function denoise(start: Float32Array, shape: LatentShape, options: 
 
 function keepOutside(
   latent: Float32Array,
-  inpaint: Inpaint & { kind: 'latent' },
+  inpaint: Exclude<Inpaint, { kind: 'channels' }>,
   call: number,
   scheduler: Scheduler,
 ): Float32Array {
-  const last = call + 1 >= scheduler.timesteps.length;
-  const known = last ? inpaint.original : scheduler.addNoise(inpaint.original, inpaint.noise, call + 1);
+  const known = inpaint.kind === 'trajectory' ? inpaint.known(call) : noised(inpaint, call, scheduler);
   const plane = inpaint.mask.length;
   return latent.map((value, index) => {
     const drawn = inpaint.mask[index % plane] as number;
     return (1 - drawn) * (known[index] as number) + drawn * value;
   });
+}
+
+function noised({ original, noise }: Inpaint & { kind: 'latent' }, call: number, scheduler: Scheduler): Float32Array {
+  const last = call + 1 >= scheduler.timesteps.length;
+  return last ? original : scheduler.addNoise(original, noise, call + 1);
 }
 
 function joined(...parts: Float32Array[]): Float32Array {

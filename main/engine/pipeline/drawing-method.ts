@@ -1,4 +1,3 @@
-import { ImpastoError } from '../../../contract/errors.ts';
 import type { LatentShape } from '../model/conditioning.ts';
 import type { LoadedModel } from '../model/loaded-model.ts';
 import type { Scheduler } from '../schedulers/scheduler.ts';
@@ -23,20 +22,13 @@ export function drawingMethod(
   const { composition: settings, guidance, steps } = request;
   const options = { unet: model.unet, composition, guidance, steps };
   const { concepts, composed, sizes } = composition;
-  if ((concepts || composed) && settings.mode === 'exact') {
-    throw new ImpastoError(
-      'REQUEST_INVALID',
-      `The method ${settings.method} has no exact mode in this version.`,
-      'Draw it forward-only: leave the mode out.',
-    );
-  }
   if (concepts) {
     return clora({ ...options, settings, concepts, maps: { ...concepts.maps, sizes }, shape, scheduler });
   }
   if (composed) {
     const { cells, words, mixing } = composed;
     const maps = { ...composed.maps, mixing };
-    return loraComposer({ ...options, cells, words, maps, shape, scheduler, reinit: settings.reinit });
+    return loraComposer({ ...options, settings, cells, words, maps, shape, scheduler });
   }
   return { predict: partsPredictor(options) };
 }

@@ -61,8 +61,7 @@ export async function drawStep(
   variant = composition.variant,
 ): Promise<StepOutputs> {
   const parts = composition.at(step);
-  const { timeCondProjDim } = unet.config;
-  const embedding = timeCondProjDim === null ? undefined : guidanceEmbedding(guidance.scale, timeCondProjDim);
+  const embedding = distilledGuidance(unet, guidance);
   const guided = embedding === undefined && guidanceActive(step, steps, guidance.interval);
   const negatives = guided ? parts.flatMap(({ negative }) => negative ?? []) : [];
   const rows = distinct([...negatives, ...parts.map(({ positive }) => positive)]);
@@ -72,6 +71,12 @@ export async function drawStep(
     guided: negatives.length > 0,
     of: (row) => outputs[rows.findIndex((other) => isSame(other, row))] as UNetOutputs,
   };
+}
+
+/** The guidance embedding that an LCM model takes; undefined for others. */
+export function distilledGuidance(unet: UNetNetwork, guidance: GuidanceSettings): Float32Array | undefined {
+  const { timeCondProjDim } = unet.config;
+  return timeCondProjDim === null ? undefined : guidanceEmbedding(guidance.scale, timeCondProjDim);
 }
 
 /** The parts' predictions mixed by their shares, then guided. */

@@ -14,7 +14,9 @@ import type { Style } from '../../../contract/request.ts';
 import type { SchedulerConfig } from '../../../models/checkpoint/component-config.ts';
 import type { ModelAdapters } from '../adapters/model-adapters.ts';
 import { compositeInto } from '../image/composite.ts';
-import { fromTensor } from '../image/pixels.ts';
+import { loadImage } from '../image/load-image.ts';
+import { matchColours } from '../image/match-colours.ts';
+import { fromTensor, type Pixels } from '../image/pixels.ts';
 import type { LatentShape } from '../model/conditioning.ts';
 import { type Inversion, InversionStore } from '../model/inversion-store.ts';
 import type { LoadedModel } from '../model/loaded-model.ts';
@@ -31,7 +33,7 @@ import { guidanceWarnings } from './guidance-warnings.ts';
 import { type InitPicture, loadInitPicture, type SizedRequest } from './init-picture.ts';
 import type { Predictor } from './predictor.ts';
 import type { LatentPreviews } from './previews.ts';
-import { invert, latentAt, loadStyle, type StyleSetup, stylePredictor } from './style-transfer.ts';
+import { invert, latentAt, loadStyle, pinned, type StyleSetup, stylePredictor } from './style-transfer.ts';
 import type { NamedEmbedding } from './text-conditioning.ts';
 import { replayable, TrajectoryRecorder } from './trajectory.ts';
 
@@ -93,6 +95,14 @@ export async function renderPictures(
     ...(hooks.signal ? { signal: hooks.signal } : {}),
   });
   const init = request.style ? null : await loadInitPicture(request, factor, warn, hooks.signal);
+  if (request.style && model.unet.config.inChannels !== shape[0]) {
+    throw new ImpastoError(
+      'UNKNOWN_ARCHITECTURE',
+      `A style is drawn by a text-to-image model, and this one is an inpaint model: its UNet takes ${model.unet.config.inChannels} channels, not ${shape[0]}.`,
+      'Choose the base version of this model.',
+    );
+  }
+  const colours = request.matchColours ? await coloursOf(request.matchColours.path, request, warn, hooks.signal) : null;
   const style =
     request.style && composition.placed
       ? await loadStyle(request, request.style, composition.placed, factor, warn, hooks.signal)
@@ -103,6 +113,7 @@ export async function renderPictures(
     composition,
     init,
     style,
+    colours,
     maskedPlanes: init?.mask ? masked(init) : null,
     clock,
     posteriors: new WeakMap(),
@@ -121,6 +132,8 @@ interface PictureContext extends RenderContext {
   composition: Composition;
   init: InitPicture | null;
   style: StyleSetup | null;
+  /** The picture whose colours the drawn one is given. */
+  colours: Pixels | null;
   /** The init picture with what is drawn anew in grey. */
   maskedPlanes: Float32Array | null;
   clock: StageClock;
@@ -162,13 +175,25 @@ async function renderOne(
   }
   const inversion = context.style && (await invertedContent(request, context.style, options, context, index));
   const { start, inpaint } = inversion
-    ? { start: latentAt(inversion, scheduler.timesteps[0] as number), inpaint: null }
+    ? {
+        start: latentAt(inversion, scheduler.timesteps[0] as number),
+        inpaint: request.style?.pin ? pinned(context.style?.masks ?? [], inversion, scheduler) : null,
+      }
     : await prepare(request, scheduler, noise, context, index);
   await clock.start('sample', index, scheduler.timesteps.length);
   const method = inversion
     ? { predict: styledBy(request, context, inversion) }
     : drawingMethod(request, { model, composition, shape, scheduler });
-  const begun = init ? start : await method.begin?.(start, () => scaledBy(drawNoise(), scheduler.initNoiseSigma));
+  const fromNoise = !init && !inpaint;
+  if (method.begin && !fromNoise) {
+    context.warn({
+      code: 'NOISE_NOT_CHOSEN',
+      message: 'The start is not chosen among noises (--screen-seeds, --reinit): this picture starts from another one.',
+    });
+  }
+  const begun = fromNoise
+    ? await method.begin?.(start, () => scaledBy(drawNoise(), scheduler.initNoiseSigma))
+    : undefined;
   const calls = scheduler.timesteps.length;
   const replay = replayable(index === 0 ? hooks.resume : undefined, calls, size, context.warn);
   const recorder =
@@ -198,6 +223,18 @@ async function renderOne(
   await clock.start('decode', index, 1);
   const pixels = await decode(latent, context, index);
   return finish(request, seed, latent, pixels, context);
+}
+
+/** A picture for its colours alone: whatever its size, cropped to the one that is drawn. */
+async function coloursOf(
+  path: string,
+  { width, height }: SizedRequest,
+  warn: (warning: EngineWarning) => void,
+  signal?: AbortSignal,
+): Promise<Pixels> {
+  const picture = await loadImage(path, { width, height, fit: 'cover', ...(signal ? { signal } : {}) });
+  for (const warning of picture.warnings) warn(warning);
+  return picture;
 }
 
 /** The way of a style's content back to noise: as it was saved, or found and saved now. */
@@ -408,8 +445,9 @@ function finish(
       'Its weights overflow in half precision: use an fp32 VAE (--vae FILE).',
     );
   }
-  const { init, style } = context;
-  const drawn = fromTensor(planes.data, planes.width, planes.height);
+  const { init, style, colours } = context;
+  const plain = fromTensor(planes.data, planes.width, planes.height);
+  const drawn = colours ? matchColours(plain, colours, request.matchColours?.amount ?? 0) : plain;
   let picture = drawn;
   if (init?.mask && request.mask?.composite !== false) picture = compositeInto(drawn, init.pixels, init.mask);
   if (style && request.style?.composite) picture = compositeInto(drawn, style.content, style.union);

@@ -10,6 +10,7 @@ import type { UNetNetwork, UNetOutputs, UNetRow } from '../model/unet-network.ts
 import type { Tensor } from '../runtime/tensor.ts';
 import type { Scheduler } from '../schedulers/scheduler.ts';
 import type { Composition, PlannedRow } from './composition.ts';
+import type { Inpaint } from './denoise.ts';
 import { classifierFreeGuidance, guidanceActive, guidanceEmbedding, rescaleGuidance } from './guidance.ts';
 import type { SizedRequest } from './init-picture.ts';
 import type { Predictor } from './predictor.ts';
@@ -83,7 +84,7 @@ export async function invert(latent: Float32Array, options: InvertOptions): Prom
     latents.push(current);
     await onStep(call + 1);
   }
-  return { timesteps: scheduler.timesteps, latents };
+  return { timesteps: scheduler.timesteps, latents, clean: latent };
 }
 
 /** The content's latent at a timestep, or the nearest that was kept. */
@@ -93,6 +94,17 @@ export function latentAt({ timesteps, latents }: Inversion, timestep: number): F
     if (Math.abs(known - timestep) < Math.abs((timesteps[best] as number) - timestep)) best = index;
   }
   return latents[best] as Float32Array;
+}
+
+/** What keeps the latent outside the regions on the content's own way. */
+export function pinned(masks: readonly Uint8Array[], inversion: Inversion, { timesteps }: Scheduler): Inpaint {
+  const size = masks[0]?.length ?? 0;
+  const mask = Float32Array.from({ length: size }, (_, cell) => (masks.some((plane) => plane[cell] === 1) ? 1 : 0));
+  const known = (call: number) => {
+    const next = timesteps[call + 1];
+    return next === undefined ? inversion.clean : latentAt(inversion, next);
+  };
+  return { kind: 'trajectory', mask, known };
 }
 
 export interface StyleOptions {

@@ -3,7 +3,7 @@ import type { Value } from '../../onnx/builder.ts';
 import { cast, div, expand, shapeOf, unsqueeze } from '../../onnx/ops.ts';
 import type { Application, Rule } from '../rule.ts';
 
-/** Sums and means over axes. */
+/** Sums and means over axes, and their opposite. */
 
 /** The number of elements of a tensor, a scalar in its own type. */
 function countOf(x: Value): Value {
@@ -21,6 +21,7 @@ function spread(of: Application, cotangent: Value): Value {
 }
 
 export const reductionRules: Record<string, Rule> = {
+  Expand: (of) => [() => of.cotangent],
   ReduceSum: (of) => [() => spread(of, of.cotangent)],
   ReduceMean: (of) => [() => spread(of, div(of.cotangent, div(countOf(of.input()), countOf(of.output()))))],
 };

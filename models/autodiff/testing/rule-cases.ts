@@ -160,6 +160,10 @@ const forms: Record<string, Record<string, Form>> = {
     'to odd sides': { inputs: x2345, attributes: nearest, constants: (g) => [null, null, ...int64(2, 3, 7, 9)(g)] },
     'to smaller sides': { inputs: x2345, attributes: nearest, constants: (g) => [null, null, ...int64(2, 3, 2, 3)(g)] },
   },
+  Expand: {
+    'along an axis of size 1': { inputs: { x: [2, 1, 3] }, dims: { x: ['m', 1, 'n'] }, constants: int64(2, 4, 3) },
+    'by an axis before': { inputs: { x: [2, 3] }, constants: int64(4, 1, 1) },
+  },
   ReduceSum: {
     'over one axis': { inputs: { x: [2, 3, 4] }, constants: int64(-2) },
     'over one axis that goes': { inputs: { x: [2, 3, 4] }, attributes: { keepdims: int(0) }, constants: int64(1) },

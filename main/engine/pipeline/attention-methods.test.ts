@@ -1,0 +1,334 @@
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ImpastoError } from '../../../contract/errors.ts';
+import type { RenderRequestInput } from '../../../contract/request.ts';
+import { Engine } from '../engine.ts';
+import { loadImage } from '../image/load-image.ts';
+
+/** CLoRA, LoRA-Composer and styles through masks, as requests. What they compute is held against diffusers by `npm run parity`. */
+
+const fixtures = resolve(import.meta.dirname, '../../../fixtures');
+const adapter = (name: string) => join(fixtures, 'adapters', `${name}.safetensors`);
+const content = join(fixtures, 'small/images/init-72x40-1.png');
+
+let engine: Engine;
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'impasto-attention-'));
+  engine = await Engine.create({ provider: 'cpu', inversionFolder: join(folder, 'inversions') });
+});
+afterAll(async () => {
+  await engine.dispose();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const base: RenderRequestInput = {
+  model: join(fixtures, 'small/models/sd1'),
+  prompt: 'a small cat and a dog',
+  width: 72,
+  height: 40,
+  steps: 2,
+  seed: 3,
+  guidance: { scale: 4 },
+  provider: 'cpu',
+};
+const concepts = [
+  { name: 'cat', words: 'cat' },
+  { name: 'dog', words: 'dog' },
+];
+const ofConcepts = [
+  { path: adapter('kohya'), concept: 'cat' },
+  { path: adapter('peft'), concept: 'dog' },
+];
+const clora: RenderRequestInput = { ...base, adapters: ofConcepts, concepts, composition: { method: 'clora' } };
+type Region = NonNullable<RenderRequestInput['regions']>[number];
+const left: Region = { name: 'left', box: [0, 0, 32, 40], prompt: 'a cat' };
+const right: Region = { name: 'right', box: [40, 0, 32, 40], prompt: 'a dog' };
+const ofRegions = [
+  { path: adapter('kohya'), region: 'left' },
+  { path: adapter('peft'), region: 'right' },
+];
+const composer: RenderRequestInput = {
+  ...base,
+  adapters: ofRegions,
+  regions: [left, right],
+  composition: { method: 'lora-composer' },
+};
+const style: RenderRequestInput = {
+  ...base,
+  adapters: ofRegions,
+  regions: [left, right],
+  style: { content, inversionSteps: 2 },
+};
+
+const draw = (request: RenderRequestInput) => engine.render(request);
+const latentOf = async (request: RenderRequestInput) => (await draw(request)).images[0]?.latent as Float32Array;
+const difference = (a: Float32Array, b: Float32Array) =>
+  Math.max(...a.map((value, at) => Math.abs(value - (b[at] as number))));
+
+async function refusal(request: unknown): Promise<ImpastoError> {
+  try {
+    await engine.render(request as RenderRequestInput);
+  } catch (error) {
+    if (error instanceof ImpastoError) return error;
+    throw error;
+  }
+  throw new Error('it was drawn');
+}
+
+describe('CLoRA', () => {
+  it('draws two rows a step for the plain model and for each concept, and the same picture again', async () => {
+    const first = await draw(clora);
+    expect(first.unetRows).toBe(2 * 2 * 3);
+    expect(first.warnings).toEqual([]);
+    const again = await draw(clora);
+    expect(again.images[0]?.latent).toEqual(first.images[0]?.latent);
+    expect(again.sessionsBuilt).toBe(0);
+  });
+
+  it('chooses among noises, at a forward for each more', async () => {
+    const screened = await draw({ ...clora, composition: { method: 'clora', screen: 3 } });
+    expect(screened.unetRows).toBe(2 * 2 * 3 + 3 * 2 * 3);
+  });
+
+  it('is the plain picture where no concept claims a place', async () => {
+    const { adapters: _, concepts: __, composition: ___, ...plain } = clora;
+    const none = await latentOf({ ...clora, composition: { method: 'clora', threshold: 1 } });
+    expect(difference(none, await latentOf(plain))).toBeLessThan(1e-4);
+  });
+
+  it('goes on from a half-drawn picture to the same bits', async () => {
+    const predictions: Float32Array[] = [];
+    const whole = await engine.render(clora, {
+      checkpoints: { after: 0, every: 0 },
+      onCheckpoint: (checkpoint) => predictions.push(...checkpoint.predictions),
+    });
+    expect(predictions).toHaveLength(1);
+    const resumed = await engine.render(clora, { resume: predictions });
+    expect(resumed.unetRows).toBeLessThan(whole.unetRows);
+    expect(resumed.images[0]?.latent).toEqual(whole.images[0]?.latent);
+  });
+
+  it('refuses one concept alone, no adapter of a concept, and a concept that is not there', async () => {
+    expect(await refusal({ ...clora, concepts: concepts.slice(0, 1), adapters: ofConcepts.slice(0, 1) })).toMatchObject(
+      {
+        code: 'REQUEST_INVALID',
+        message: expect.stringContaining('at least two'),
+      },
+    );
+    expect(await refusal({ ...clora, adapters: [{ path: adapter('kohya') }] })).toMatchObject({
+      code: 'REQUEST_INVALID',
+    });
+    expect(await refusal({ ...clora, adapters: [{ path: adapter('kohya'), concept: 'bird' }] })).toMatchObject({
+      code: 'REQUEST_INVALID',
+      message: expect.stringContaining('no concept "bird"'),
+    });
+  });
+
+  it.each(['bird', 'ca', 'dog cat'])('refuses words that the prompt does not hold: %s', async (words) => {
+    const error = await refusal({ ...clora, concepts: [{ name: 'cat', words }, concepts[1]] });
+    expect(error).toMatchObject({ code: 'REQUEST_INVALID', message: expect.stringContaining(`"${words}"`) });
+  });
+
+  it('refuses a level at which the model has no attention', async () => {
+    expect(await refusal({ ...clora, composition: { method: 'clora', mapLevel: 6 } })).toMatchObject({
+      code: 'UNKNOWN_ARCHITECTURE',
+      message: expect.stringContaining('level6'),
+    });
+  });
+});
+
+describe('LoRA-Composer', () => {
+  it('draws one row a prompt and step, and one more for the noise of its regions', async () => {
+    expect((await draw(composer)).unetRows).toBe(2 * 2 + 1);
+    expect((await draw({ ...composer, composition: { method: 'lora-composer', reinit: false } })).unetRows).toBe(2 * 2);
+  });
+
+  it('lets an adapter act in its own region alone, as far as cross-attention goes', async () => {
+    const still = { ...composer, steps: 1, composition: { method: 'lora-composer', reinit: false, bias: 0 } as const };
+    const without = await latentOf({ ...still, adapters: [] });
+    const acting = await latentOf(still);
+    expect(difference(acting, without)).toBeGreaterThan(1e-3);
+    // Without any region of its own, an adapter acts on nothing.
+    const elsewhere = { name: 'speck', box: [0, 0, 4, 4] as [number, number, number, number], prompt: 'a cat' };
+    const speck = await latentOf({
+      ...still,
+      regions: [left, right, elsewhere],
+      adapters: [{ path: adapter('kohya'), region: 'speck' }],
+    });
+    expect(difference(speck, without)).toBeLessThan(1e-5);
+  });
+
+  it('hears its bias in the first steps', async () => {
+    const biased = await latentOf({ ...composer, composition: { method: 'lora-composer', reinit: false, bias: 4 } });
+    const plain = await latentOf({ ...composer, composition: { method: 'lora-composer', reinit: false, bias: 0 } });
+    const late = { method: 'lora-composer', reinit: false, bias: 4, biasUntil: 0 } as const;
+    expect(difference(biased, plain)).toBeGreaterThan(1e-3);
+    expect(difference(await latentOf({ ...composer, composition: late }), plain)).toBeLessThan(1e-5);
+  });
+
+  it('reads regions of a mask file, overlapping ones and prompts of unequal length', async () => {
+    const mask = join(folder, 'mask.png');
+    await writeMask(mask, 72, 40, (x) => x < 40);
+    const { box: _, ...unboxed } = left;
+    const long = `a dog ${'on a chair, '.repeat(40)}`;
+    const result = await draw({
+      ...composer,
+      regions: [
+        { ...unboxed, mask },
+        { ...right, box: [24, 0, 48, 40], prompt: long },
+      ],
+    });
+    expect(result.images[0]?.latent.every(Number.isFinite)).toBe(true);
+  });
+
+  it('draws one region, and says that there is nothing to isolate', async () => {
+    const one = await draw({ ...composer, regions: [left], adapters: ofRegions.slice(0, 1) });
+    expect(one.warnings.map(({ code }) => code)).toContain('ISOLATION_UNUSED');
+  });
+
+  it("refuses words that a region's prompt does not hold, no region, and one wholly outside", async () => {
+    expect(await refusal({ ...composer, regions: [{ ...left, words: 'bird' }, right] })).toMatchObject({
+      code: 'REQUEST_INVALID',
+      message: expect.stringContaining('The region "left"'),
+    });
+    expect(await refusal({ ...composer, regions: [], adapters: [] })).toMatchObject({ code: 'REQUEST_INVALID' });
+    expect(await refusal({ ...composer, regions: [left, { ...right, box: [80, 0, 10, 10] }] })).toMatchObject({
+      code: 'MASK_INVALID',
+      message: expect.stringContaining('"right"'),
+    });
+  });
+});
+
+async function writeMask(path: string, width: number, height: number, white: (x: number, y: number) => boolean) {
+  const grey = Buffer.from(
+    Array.from({ length: width * height }, (_, at) => (white(at % width, Math.floor(at / width)) ? 255 : 0)),
+  );
+  await sharp(grey, { raw: { width, height, channels: 1 } })
+    .png()
+    .toFile(path);
+}
+
+it("a drawn picture is given another's colours, and a picture that is not there is refused", async () => {
+  const red = join(folder, 'red.png');
+  await sharp({ create: { width: 20, height: 20, channels: 3, background: '#c03020' } })
+    .png()
+    .toFile(red);
+  const request: RenderRequestInput = { ...base, steps: 1, init: { path: content, strength: 1 } };
+  const [image] = (await draw({ ...request, matchColours: { path: red } })).images;
+  const mean = (channel: number) =>
+    (image?.pixels.filter((_, at) => at % 3 === channel).reduce((sum, value) => sum + value, 0) as number) / (72 * 40);
+  expect([mean(0), mean(1), mean(2)].map((value) => Math.round(value * 10) / 10)).toEqual([0.8, 0.2, 0.1]);
+  expect(await refusal({ ...request, matchColours: { path: join(folder, 'none.png') } })).toMatchObject({
+    code: 'FILE_NOT_FOUND',
+  });
+});
+
+describe('a style through masks', () => {
+  it('leaves what is outside its regions alone by a bit', async () => {
+    const [image] = (await draw(style)).images;
+    const original = await loadImage(content, { width: 72, height: 40 });
+    let [outside, inside] = [0, 0];
+    for (let at = 0; at < 72 * 40 * 3; at++) {
+      const x = Math.floor(at / 3) % 72;
+      const moved = Math.abs((image?.pixels[at] as number) - (original.pixels[at] as number));
+      if (x >= 32 && x < 40) outside = Math.max(outside, moved);
+      else inside = Math.max(inside, moved);
+    }
+    expect(outside).toBe(0);
+    expect(inside).toBeGreaterThan(0.05);
+  });
+
+  it('keeps an inversion, and finds a content or a number of steps of its own anew', async () => {
+    const once = { ...style, seed: 1, style: { content, inversionSteps: 3 } };
+    const first = await draw(once);
+    const second = await draw(once);
+    expect(first.unetRows - second.unetRows).toBe(3);
+    expect(second.images[0]?.latent).toEqual(first.images[0]?.latent);
+    const other = await draw({ ...once, style: { content, inversionSteps: 4 } });
+    expect(other.unetRows - second.unetRows).toBe(4);
+  });
+
+  it('inverts again where what was saved is damaged', async () => {
+    const request = { ...style, style: { content, inversionSteps: 5 } };
+    const first = await draw(request);
+    const saved = join(folder, 'inversions');
+    for (const name of await readdir(saved)) await writeFile(join(saved, name), 'cut short');
+    const again = await draw(request);
+    expect(again.unetRows).toBe(first.unetRows);
+    expect(again.images[0]?.latent).toEqual(first.images[0]?.latent);
+  });
+
+  it('lays a later region over an earlier one', async () => {
+    const whole: Region = { name: 'left', box: [0, 0, 72, 40], prompt: 'a cat' };
+    const over: Region = { name: 'right', box: [0, 0, 72, 40], prompt: 'a dog' };
+    const both = await latentOf({ ...style, regions: [whole, over] });
+    const last = await latentOf({ ...style, regions: [over], adapters: ofRegions.slice(1) });
+    expect(difference(both, last)).toBeLessThan(1e-5);
+  });
+
+  it('takes its size from a content of odd sides, and says so', async () => {
+    const odd = join(folder, 'odd.png');
+    await sharp(content).resize(67, 41, { fit: 'fill' }).png().toFile(odd);
+    const { width: _, height: __, ...unsized } = style;
+    const result = await draw({ ...unsized, style: { content: odd, inversionSteps: 2 } });
+    expect([result.images[0]?.width, result.images[0]?.height]).toEqual([64, 40]);
+    expect(result.warnings.map(({ code }) => code)).toContain('IMAGE_RESIZED');
+  });
+
+  it('takes a content with alpha, in CMYK or of 16 bits', async () => {
+    const alpha = join(folder, 'alpha.png');
+    await sharp(content).ensureAlpha(0.5).png().toFile(alpha);
+    const withAlpha = await draw({ ...style, style: { content: alpha, inversionSteps: 2 } });
+    expect(withAlpha.warnings.map(({ code }) => code)).toContain('IMAGE_FLATTENED');
+    const cmyk = join(folder, 'cmyk.jpg');
+    await sharp(content).toColourspace('cmyk').jpeg().toFile(cmyk);
+    const deep = join(folder, 'deep.png');
+    await sharp(content).toColourspace('rgb16').png().toFile(deep);
+    for (const path of [cmyk, deep]) {
+      const [image] = (await draw({ ...style, style: { content: path, inversionSteps: 2 } })).images;
+      expect(image?.pixels.every(Number.isFinite)).toBe(true);
+    }
+  });
+
+  it('refuses a content of 20,000 pixels a side, and one that is not there', async () => {
+    const wide = join(folder, 'wide.png');
+    await sharp({ create: { width: 20_000, height: 8, channels: 3, background: 'red' } })
+      .png()
+      .toFile(wide);
+    expect(await refusal({ ...style, style: { content: wide } })).toMatchObject({ code: 'IMAGE_TOO_LARGE' });
+    const { width: _, height: __, ...unsized } = style;
+    expect(await refusal({ ...unsized, style: { content: wide } })).toMatchObject({ code: 'IMAGE_TOO_LARGE' });
+    expect(await refusal({ ...style, style: { content: join(folder, 'none.png') } })).toMatchObject({
+      code: 'FILE_NOT_FOUND',
+    });
+  });
+
+  it('refuses a mask wholly outside, a black one, and none at all', async () => {
+    expect(await refusal({ ...style, regions: [left, { ...right, box: [0, 100, 72, 40] }] })).toMatchObject({
+      code: 'MASK_INVALID',
+    });
+    const black = join(folder, 'black.png');
+    await writeMask(black, 72, 40, () => false);
+    const { box: _, ...unboxed } = right;
+    expect(await refusal({ ...style, regions: [left, { ...unboxed, mask: black }] })).toMatchObject({
+      code: 'MASK_INVALID',
+    });
+    expect(await refusal({ ...style, regions: [], adapters: [] })).toMatchObject({ code: 'REQUEST_INVALID' });
+  });
+
+  it('refuses another sampler, an init picture, and a method of composing', async () => {
+    expect(await refusal({ ...style, scheduler: { name: 'euler' } })).toMatchObject({ code: 'REQUEST_INVALID' });
+    expect(await refusal({ ...style, init: { path: content } })).toMatchObject({ code: 'REQUEST_INVALID' });
+    expect(await refusal({ ...style, composition: { method: 'switch' } })).toMatchObject({ code: 'REQUEST_INVALID' });
+  });
+
+  it('refuses an inpaint model, which wants a mask of its own', async () => {
+    const model = join(fixtures, 'small/models/sd1-inpaint');
+    const error = await refusal({ ...style, model, adapters: [] });
+    expect(error).toMatchObject({ code: 'UNKNOWN_ARCHITECTURE', message: expect.stringContaining('inpaint') });
+  });
+});
