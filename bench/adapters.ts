@@ -2,7 +2,7 @@
  * Adapters on SD1.5 at 256x256 on the CPU, random weights: what a change between two pictures costs before the next
  * step, what side branches cost a step, and how long opening takes. Prints one JSON line.
  *
- *     node bench/adapters.ts DIR [rounds]
+ *     node bench/adapters.ts changes|branches|opening DIR [rounds]
  *
  * Where others use the machine, wall time tells little, so steps are compared by processor time, in turn within a round.
  */
@@ -18,7 +18,7 @@ import { writeRandomLora } from './random-lora.ts';
 import { writeRealSize } from './real-size.ts';
 import { median } from './statistics.ts';
 
-const [dir = '', given = '3'] = process.argv.slice(2);
+const [part = '', dir = '', given = '3'] = process.argv.slice(2);
 const rounds = Number(given);
 const model = await writeRealSize('sd15', dir);
 const pixels = 256;
@@ -60,7 +60,7 @@ async function untilStep(request: RenderRequestInput): Promise<{ ms: number; ses
   Object.assign(seen, { sessions: 0, insideText: 0, atUNet: 0, stopAtUNet: true });
   const began = performance.now();
   const base = { model, provider: 'cpu', prompt: 'a red star', width: pixels, height: pixels, steps: 20 } as const;
-  await engine.render({ ...base, ...request }).catch((thrown: unknown) => {
+  await engine.render({ ...base, guidance: { scale: 1 }, ...request }).catch((thrown: unknown) => {
     if (seen.atUNet === 0) throw thrown;
   });
   seen.stopAtUNet = false;
@@ -83,21 +83,26 @@ const changes: Record<string, [RenderRequestInput, RenderRequestInput]> = {
     { adapters: set([0, 1, 2, 3, 4], region), regions: [right] },
   ],
 };
-const changed: Record<string, { extra: number; whole: number; sessions: number }> = {};
-for (const [name, [before, after]] of Object.entries(changes)) {
-  // Both are drawn once before, so that no session is new to either.
-  for (const request of [after, before]) await untilStep(request);
-  const extra: number[] = [];
-  const whole: number[] = [];
-  let sessions = 0;
-  for (let round = 0; round < 3 * rounds; round++) {
-    const same = await untilStep(before);
-    const other = await untilStep(after);
-    extra.push(other.ms - same.ms);
-    whole.push(other.ms);
-    sessions += other.sessions + (await untilStep(before)).sessions;
+/** The median cost of each change against none, in milliseconds, and the sessions that it built. */
+async function measureChanges() {
+  const measured: Record<string, { extra: number; whole: number; sessions: number }> = {};
+  for (const [name, [before, after]] of Object.entries(changes)) {
+    // Both are drawn once before, so that no session is new to either.
+    for (const request of [after, before]) await untilStep(request);
+    const extra: number[] = [];
+    const whole: number[] = [];
+    let sessions = 0;
+    for (let round = 0; round < 2 * rounds; round++) {
+      const same = await untilStep(before);
+      const other = await untilStep(after);
+      const back = await untilStep(before);
+      extra.push(other.ms - same.ms, back.ms - same.ms);
+      whole.push(other.ms);
+      sessions += other.sessions + back.sessions;
+    }
+    measured[name] = { extra: median(extra), whole: median(whole), sessions };
   }
-  changed[name] = { extra: median(extra), whole: median(whole), sessions };
+  return measured;
 }
 
 const loaded = await engine.model(parseRequest({ model, provider: 'cpu' }), 'cpu');
@@ -124,27 +129,31 @@ async function stepWith(paths: readonly string[]): Promise<() => Promise<number>
   };
 }
 
-const bare = await stepWith([]);
-await bare();
-const branches: Record<string, number> = {};
-const kinds: [name: string, paths: string[]][] = [
-  ['rank 8', await files(8, 1)],
-  ['rank 32', five.slice(0, 1)],
-  ['rank 128', await files(128, 1)],
-  ...[2, 3, 4, 5].map((count): [string, string[]] => [`rank 32, ${count} of them`, five.slice(0, count)]),
-  ['rank 32 as DoRA', await files(32, 1, true)],
-];
-for (const [name, paths] of kinds) {
-  const step = await stepWith(paths);
-  await step();
-  const ratios: number[] = [];
-  for (let round = 0; round < rounds; round++) {
-    const plain = await bare();
-    ratios.push((await step()) / plain);
+/** Processor time of a step with side branches over a bare one, by what they hold. */
+async function measureBranches() {
+  const kinds: [name: string, paths: string[]][] = [
+    ['rank 8', await files(8, 1)],
+    ['rank 32', five.slice(0, 1)],
+    ['rank 128', await files(128, 1)],
+    ...[2, 3, 4, 5].map((count): [string, string[]] => [`rank 32, ${count} of them`, five.slice(0, count)]),
+    ['rank 32 as DoRA', await files(32, 1, true)],
+  ];
+  const bare = await stepWith([]);
+  await bare();
+  const measured: Record<string, number> = {};
+  for (const [name, paths] of kinds) {
+    const step = await stepWith(paths);
+    await step();
+    const ratios: number[] = [];
+    for (let round = 0; round < rounds; round++) {
+      const plain = await bare();
+      ratios.push((await step()) / plain);
+    }
+    measured[name] = median(ratios);
+    console.error(`· ${name}: ${ratios.map((ratio) => ratio.toFixed(3)).join(' ')}`);
   }
-  branches[name] = median(ratios);
+  return measured;
 }
-await engine.dispose();
 
 /** Seconds to open files from nothing, and their factors' bytes. */
 async function opening(paths: readonly string[]) {
@@ -160,10 +169,15 @@ async function opening(paths: readonly string[]) {
   return { seconds, processorSeconds: (processorTime() - busy) / 1000, bytes };
 }
 
-console.log(
-  JSON.stringify({
-    changed,
-    branches,
-    opening: { 'five of rank 32': await opening(five), 'thirty of rank 4': await opening(await files(4, 30)) },
+const parts: Record<string, () => Promise<unknown>> = {
+  changes: measureChanges,
+  branches: measureBranches,
+  opening: async () => ({
+    'five of rank 32': await opening(five),
+    'thirty of rank 4': await opening(await files(4, 30)),
   }),
-);
+};
+const measure = parts[part];
+if (!measure) throw new Error(`no part ${part}: ${Object.keys(parts).join(', ')}`);
+console.log(JSON.stringify(await measure()));
+await engine.dispose();

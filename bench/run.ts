@@ -1,7 +1,7 @@
 /**
  * Measures Impasto against itself, as ratios in one run, and writes `bench/RESULTS.md`, the sections measured now alone.
  *
- *     npm run bench -- [engine] [gradient] [queue] [library] [studio] --dir DIR [--python PYTHON]
+ *     npm run bench -- [engine] [adapters] [gradient] [queue] [library] [studio] --dir DIR [--python PYTHON]
  *
  * Without names all sections are measured. DIR takes the random checkpoints of real size (2 GB for SD1.5) and is left as
  * it is. PYTHON names an interpreter with torch and diffusers, to measure the same step there.
@@ -9,6 +9,7 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { adaptersSection } from './adapters-section.ts';
 import { engineSection } from './engine-section.ts';
 import { gradientSection } from './gradient-section.ts';
 import { librarySection } from './library-section.ts';
@@ -27,6 +28,7 @@ const { values, positionals } = parseArgs({
 
 const sections: Record<string, { title: string; rows: () => Row[] | null | Promise<Row[]> }> = {
   engine: { title: 'Engine', rows: () => engineSection(values) },
+  adapters: { title: 'Adapters', rows: () => adaptersSection(values) },
   gradient: { title: 'Gradient of attention maps', rows: gradientSection },
   queue: { title: 'Queue', rows: () => queueSection(values.dir) },
   library: { title: 'Library', rows: librarySection },

@@ -13,8 +13,13 @@ const watch = `
   new PerformanceObserver((list) => {
     for (const { duration } of list.getEntries()) window.__long.push(duration);
   }).observe({ type: 'longtask' });
+  window.__scripts = [];
+  new PerformanceObserver((list) => {
+    for (const { scripts } of list.getEntries()) for (const { duration } of scripts) window.__scripts.push(duration);
+  }).observe({ type: 'long-animation-frame' });
   window.__watch = () => {
     window.__long = [];
+    window.__scripts = [];
     window.__frames = [];
     let last = null;
     const frame = (now) => {
@@ -34,20 +39,23 @@ interface Frames {
   p99: number;
   /** Tasks of the main thread beyond 50 ms, milliseconds. */
   longTasks: number[];
+  /** The longest script within frames that took long, milliseconds: what of that was the window's own doing. */
+  longestScript: number;
 }
 
 async function framesDuring(page: Page, work: () => Promise<void>): Promise<Frames> {
   await page.evaluate('window.__watch()');
   await work();
-  const { frames, long } = (await page.evaluate(
-    'window.__watching = false, { frames: window.__frames, long: window.__long }',
-  )) as { frames: number[]; long: number[] };
+  const { frames, long, scripts } = (await page.evaluate(
+    'window.__watching = false, { frames: window.__frames, long: window.__long, scripts: window.__scripts }',
+  )) as { frames: number[]; long: number[]; scripts: number[] };
   const all = frames.reduce((sum, each) => sum + each, 0);
   return {
     perSecond: (1000 * frames.length) / all,
     p50: percentile(frames, 0.5),
     p99: percentile(frames, 0.99),
     longTasks: long.map(Math.round),
+    longestScript: Math.round(Math.max(0, ...scripts)),
   };
 }
 

@@ -52,7 +52,7 @@ export interface CaptionTag {
 
 /** Settings that an adapter distilled for few steps or for no guidance needs. */
 export interface DistillationPreset {
-  kind: 'lcm-lora' | 'turbo' | 'lightning' | 'hyper' | 'tcd' | 'guidance';
+  kind: 'lcm-lora' | 'turbo' | 'lightning' | 'hyper' | 'tcd' | 'dmd2' | 'guidance';
   steps: number;
   /** Guidance scale; at 1 or below guidance is off, and negative prompts no longer act. */
   guidance: number;
@@ -62,8 +62,8 @@ export interface DistillationPreset {
   eta?: number;
   /** In a sentence: what the adapter is, and what it forbids. */
   note: string;
-  /** How it was recognised. `name` (of the file, or the title in it) is a hint only: names are given freely. */
-  from: 'metadata' | 'sidecar' | 'name';
+  /** How it was recognised. `name` (of the file, or the title in it) and `layers` are hints only: names are given freely. */
+  from: 'metadata' | 'sidecar' | 'name' | 'layers';
 }
 
 /** Facts from the header alone (and the scalar alphas); nothing is matched against a model. */

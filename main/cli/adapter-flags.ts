@@ -49,7 +49,8 @@ Methods that look into attention:
                              code runs without latent updates; --screen-seeds N picks the best of N noises.
   --compose lora-composer    LoRA-Composer: a --region each, with a --lora FILE,region=NAME. Its injection, isolation and
                              latent re-initialisation are exact; its gradient steps are replaced by --attention-bias.
-  --mode exact               both with the gradients of their papers; the default, forward, needs none.
+  --mode exact               both with the gradients of their papers, at --update-steps (and --inner-updates): several times the
+                             cost; the default, forward, needs none.
   --style PICTURE            DiffStyler: each --region in the style of its --lora FILE,region=NAME, the rest untouched.
                              Forward-only, as published. 50 steps and a guidance of 10.5 unless you say otherwise.
 `;

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { recogniseDistillation } from './distillation.ts';
+import { distillationByName, hasDistilledLayers, recogniseDistillation } from './distillation.ts';
 
 const recognise = (path: string, metadata: Record<string, string> = {}, sidecarBase: string | null = null) =>
-  recogniseDistillation({ path, metadata, sidecarBase });
+  recogniseDistillation({ path, metadata, sidecarBase, distilledLayers: false });
 
 describe('recogniseDistillation', () => {
   it.each([
@@ -23,6 +23,10 @@ describe('recogniseDistillation', () => {
     ],
     ['/loras/TCD-SDXL-LoRA.safetensors', { kind: 'tcd', scheduler: 'tcd', eta: 0.3 }],
     ['/loras/sd_xl_turbo_lora_v1.safetensors', { kind: 'turbo', guidance: 0 }],
+    ['/loras/dmd2_sdxl_4step_lora_fp16.safetensors', { kind: 'dmd2', scheduler: 'lcm', steps: 4, guidance: 1 }],
+    ['/loras/Hyper-SDXL-8steps-CFG-lora.safetensors', { kind: 'hyper', steps: 8, guidance: 6 }],
+    ['/loras/TCD-SD15-LoRA/pytorch_lora_weights.safetensors', { kind: 'tcd' }],
+    ['/loras/SDXLLightning8Step.safetensors', { kind: 'lightning', steps: 8 }],
   ])('takes the name %s as a hint', (path, expected) => {
     expect(recognise(path)).toMatchObject({
       ...expected,
@@ -69,5 +73,60 @@ describe('recogniseDistillation', () => {
     });
     expect(recognise('/loras/a.safetensors', {}, 'SD 1.5 Hyper')).toMatchObject({ kind: 'hyper', from: 'sidecar' });
     expect(recognise('/loras/a.safetensors', {}, 'SD 1.5')).toBeNull();
+  });
+});
+
+describe('a checkpoint named after what it was merged with', () => {
+  it.each([
+    ['dreamshaperXL_v21TurboDPMSDE', 'turbo'],
+    ['juggernautXL_v9Rdphoto2Lightning', 'lightning'],
+    ['realvisxlV40_v40LightningBakedvae', 'lightning'],
+    ['sd_xl_turbo_1.0_fp16', 'turbo'],
+    ['Hyper-SDXL-1step-Unet', 'hyper'],
+    ['dreamshaper_8LCM', 'lcm-lora'],
+  ])('%s', (name, kind) => {
+    expect(distillationByName(name)).toMatchObject({ kind, from: 'name', note: expect.stringContaining('guess') });
+  });
+
+  it.each(['v1-5-pruned-emaonly', 'sd_xl_base_1.0', 'turbulence', 'enlightening_v2', 'deliberate_v2'])(
+    'not %s',
+    (name) => {
+      expect(distillationByName(name)).toBeNull();
+    },
+  );
+});
+
+describe('the layers of consistency distillation', () => {
+  const block = 'unet.down_blocks.0';
+  const names = ['attentions.0.transformer_blocks.0.attn1.to_q', 'attentions.0.transformer_blocks.0.ff.net.2'];
+  const extra = ['resnets.0.time_emb_proj', 'resnets.0.conv2', 'downsamplers.0.conv'];
+  const layers = (paths: readonly string[]) =>
+    paths.map((path) => ({ stem: path, tensors: new Map(), inapplicable: [] }));
+  const all = [...names, ...extra].map((name) => `${block}.${name}`);
+  const rank64 = [{ value: 64, layers: 5 }];
+
+  it('are told in both styles of names', () => {
+    expect(hasDistilledLayers(layers(all), {}, rank64)).toBe(true);
+    const kohya = all.map((name) => `lora_${name.replaceAll('.', '_')}`);
+    expect(hasDistilledLayers(layers(kohya), {}, rank64)).toBe(true);
+  });
+
+  it('are not those of a style: fewer layers, another rank, a text encoder, a trainer that says so', () => {
+    expect(hasDistilledLayers(layers(all.slice(0, 2)), {}, rank64)).toBe(false);
+    expect(hasDistilledLayers(layers(all), {}, [{ value: 32, layers: 5 }])).toBe(false);
+    expect(hasDistilledLayers(layers(all), {}, [...rank64, { value: 32, layers: 1 }])).toBe(false);
+    const text = 'text_encoder.text_model.encoder.layers.0.self_attn.q_proj';
+    expect(hasDistilledLayers(layers([...all, text]), {}, rank64)).toBe(false);
+    expect(hasDistilledLayers(layers(all), { ss_network_module: 'lycoris.kohya' }, rank64)).toBe(false);
+  });
+
+  it('are offered as a hint, after what the file and its name say', () => {
+    const evidence = { metadata: {}, sidecarBase: null, distilledLayers: true };
+    expect(recogniseDistillation({ ...evidence, path: '/loras/fast.safetensors' })).toMatchObject({
+      kind: 'lcm-lora',
+      from: 'layers',
+      steps: 4,
+    });
+    expect(recogniseDistillation({ ...evidence, path: '/loras/tcd.safetensors' })).toMatchObject({ kind: 'tcd' });
   });
 });

@@ -8,7 +8,7 @@ import type { Adapter, AdapterLayer, Factors } from './adapter.ts';
 import { type AdapterFile, openAdapterFile } from './adapter-file.ts';
 import type { AdapterKeys, LayerTensors } from './adapter-keys.ts';
 import { isInputConvolution, type PlacedLayer, placeLayers, refuseWrongBase } from './base-fit.ts';
-import { doraFactors } from './delta/dora.ts';
+import { doraFactors, type WeightProducts } from './delta/dora.ts';
 import type { ModuleSize } from './delta/layer-values.ts';
 import { widenInput } from './delta/widen-input.ts';
 import { layerAlgorithm } from './layer-algorithm.ts';
@@ -20,6 +20,8 @@ import { factorsOf, readLayer, scaleFor } from './read-layer.ts';
 export interface OpenAdapterOptions {
   /** Share of the squared Frobenius norm that a truncated SVD must keep, above 0 and at most 1. */
   energy?: number;
+  /** Multiplies base weights for DoRA; omitted: plain loops, which take seconds for a large adapter. */
+  products?: WeightProducts;
   /** Aborting ends the opening between two layers, with `CANCELLED`. */
   signal?: AbortSignal;
 }
@@ -54,7 +56,7 @@ export async function openAdapter(
       checkpoint,
     );
     refuseTwice(placed, basename(file.header.path));
-    return await assemble(file, read, placed, checkpoint, { energy, signal: options.signal });
+    return await assemble(file, read, placed, checkpoint, { ...options, energy });
   } finally {
     await file.close();
   }
@@ -105,7 +107,7 @@ async function assemble(
   { facts, keys, alphas }: ReadFacts,
   placed: readonly PlacedLayer[],
   checkpoint: Checkpoint,
-  { energy, signal }: { energy: number; signal: AbortSignal | undefined },
+  { energy, signal, products }: OpenAdapterOptions & { energy: number },
 ): Promise<Adapter> {
   const skipped = new Skipped();
   const result: Pick<Adapter, 'unet' | 'textEncoder' | 'textEncoder2'> = {
@@ -139,7 +141,7 @@ async function assemble(
     const cut = factorsOf(values, layer, own, energy, scaleOf);
     // DoRA's norm is of the whole delta.
     const whole = () => (cut.origin.kind === 'exact' ? cut : factorsOf(values, layer, own, 1, scaleOf));
-    const factors = base === null ? cut : doraFactors(values, own, { whole: whole(), cut }, base);
+    const factors = base === null ? cut : await doraFactors(values, own, { whole: whole(), cut }, base, products);
     if (factors.scale === 0) {
       skipped.add('ADAPTER_ALPHA_ZERO', stem, (n) => `${layersOf(n)} have alpha 0 and change nothing`);
       continue;

@@ -6,7 +6,7 @@ import { type AdapterKeys, groupAdapterKeys, type LayerTensors } from './adapter
 import { adapterName } from './adapter-name.ts';
 import { type AlphaConfig, noAlphaConfig, peftMetadataKey, readAlphaConfig } from './alpha-scale.ts';
 import { guessBase } from './base-family.ts';
-import { recogniseDistillation } from './distillation.ts';
+import { hasDistilledLayers, recogniseDistillation } from './distillation.ts';
 import { fileAlgorithm, layerAlgorithm } from './layer-algorithm.ts';
 import { layerRank } from './layer-shape.ts';
 import { layersByNetwork } from './network-prefixes.ts';
@@ -47,6 +47,7 @@ export async function readFacts(file: AdapterFile): Promise<ReadFacts> {
   const base = guessBase(layers, metadata);
   const tags = captionTags(metadata);
   const own = await ownAlphas(file, layers);
+  const ranks = counted(layers.map(layerRank));
   const facts: AdapterFacts = {
     path,
     name: adapterName(path),
@@ -56,14 +57,19 @@ export async function readFacts(file: AdapterFile): Promise<ReadFacts> {
     baseFrom: base.from,
     algorithm: fileAlgorithm(layers),
     keyStyle: keys.style,
-    ranks: counted(layers.map(layerRank)),
+    ranks,
     alphas: counted(layers.map((layer) => own.get(layer) ?? alphas.rule(layer.stem).alpha)),
     layers: layersByNetwork(layers.map(({ stem }) => stem)),
     ...sizes(layers),
     triggers: triggersOf(metadata, tags, sidecar?.triggers ?? []),
     tags,
     metadata: trainingFacts(metadata),
-    distillation: recogniseDistillation({ path, metadata, sidecarBase: sidecar?.base ?? null }),
+    distillation: recogniseDistillation({
+      path,
+      metadata,
+      sidecarBase: sidecar?.base ?? null,
+      distilledLayers: hasDistilledLayers(layers, metadata, ranks),
+    }),
     foreign: keys.foreign,
     warnings,
   };

@@ -1,13 +1,4 @@
-import {
-  brushSizes,
-  hasMargins,
-  isPaintTool,
-  noMargins,
-  type PaintTool,
-  show,
-  shownOf,
-  useCanvas,
-} from '../canvas/canvas-state.ts';
+import { brushSizes, hasMargins, isPaintTool, noMargins, type PaintTool, useCanvas } from '../canvas/canvas-state.ts';
 import { setMargins } from '../canvas/frame-drag.ts';
 import { addRegion, isEmpty, maskId, mostRegions, paintedLayer, stepLayer, useLayers } from '../canvas/layers.ts';
 import { raster } from '../canvas/raster/client.ts';
@@ -15,7 +6,15 @@ import type { LayerEdit } from '../canvas/raster/protocol.ts';
 import { currentStage } from '../canvas/stage.ts';
 import { edit, useDraft } from '../state/draft.ts';
 import { redo, undo, useHistory } from '../state/history.ts';
-import { picturesOf, runningJob, useJobs, waitingJobs } from '../state/jobs.ts';
+import { runningJob, useJobs, waitingJobs } from '../state/jobs.ts';
+import {
+  chooseNone,
+  meantPictures,
+  removePictures,
+  starPictures,
+  stepPicture,
+  usePictures,
+} from '../state/pictures.ts';
 import { shownTheme, useView } from '../state/view.ts';
 import type { Transport } from '../transport/transport.ts';
 import { draw } from './draw.ts';
@@ -110,13 +109,8 @@ function harden(by: number): void {
   useCanvas.setState(({ hardness }) => ({ hardness: Math.round(Math.min(1, Math.max(0, hardness + by)) * 100) / 100 }));
 }
 
-/** Goes to a neighbour in the gallery. */
-function step(by: 1 | -1): void {
-  const pictures = picturesOf(jobs().jobs);
-  const at = pictures.findIndex(({ id }) => id === canvas().shown?.id);
-  const next = pictures[at < 0 ? 0 : at + by];
-  if (next) show(shownOf(next), false);
-}
+const meansPictures = () => meantPictures().length > 0;
+const comparesTwo = () => usePictures.getState().chosen.size === 2;
 
 export const actions = [
   {
@@ -306,8 +300,61 @@ export const actions = [
   recallAction('prompts', 'Recall prompts', 'P'),
   recallAction('size', 'Recall size', 'D'),
   recallAction('remix', 'Remix: all but the seed', 'R'),
-  { id: 'newer', label: 'Newer picture', group: 'Picture', keys: ['ArrowLeft'], perform: () => step(-1) },
-  { id: 'older', label: 'Older picture', group: 'Picture', keys: ['ArrowRight'], perform: () => step(1) },
+  {
+    id: 'newer',
+    label: 'Newer picture',
+    group: 'Picture',
+    keys: ['ArrowLeft'],
+    perform: (transport) => stepPicture(transport, -1),
+  },
+  {
+    id: 'older',
+    label: 'Older picture',
+    group: 'Picture',
+    keys: ['ArrowRight'],
+    perform: (transport) => stepPicture(transport, 1),
+  },
+  {
+    id: 'star',
+    label: 'Star, or take the star off',
+    group: 'Picture',
+    keys: ['.'],
+    enabled: meansPictures,
+    perform: (transport) => starPictures(transport),
+  },
+  {
+    id: 'export',
+    label: 'Export…',
+    group: 'Picture',
+    keys: ['Ctrl+S'],
+    whileTyping: true,
+    enabled: meansPictures,
+    perform: () => useView.setState({ dialog: 'export' }),
+  },
+  {
+    id: 'compare-pictures',
+    label: 'Compare the two chosen pictures',
+    group: 'Picture',
+    keys: ['Shift+C'],
+    enabled: comparesTwo,
+    perform: () => useView.setState({ dialog: 'compare-pictures' }),
+  },
+  {
+    id: 'delete',
+    label: 'Delete: to the bin',
+    group: 'Picture',
+    keys: ['Delete'],
+    enabled: meansPictures,
+    perform: (transport) => removePictures(transport),
+  },
+  {
+    id: 'choose-none',
+    label: 'Choose no pictures',
+    group: 'Picture',
+    keys: ['Escape'],
+    enabled: () => usePictures.getState().chosen.size > 0,
+    perform: chooseNone,
+  },
   {
     id: 'swap-size',
     label: 'Swap width and height',
@@ -345,6 +392,13 @@ export const actions = [
     group: 'Window',
     keys: ['Q'],
     perform: () => useView.setState({ side: 'queue', panels: true }),
+  },
+  {
+    id: 'hub',
+    label: 'Download a model…',
+    group: 'Window',
+    keys: [],
+    perform: () => useView.setState({ dialog: 'hub' }),
   },
   {
     id: 'theme',

@@ -5,6 +5,7 @@ import { useDraft } from '../state/draft.ts';
 import { useHistory } from '../state/history.ts';
 import { useJobs } from '../state/jobs.ts';
 import { tellError } from '../state/notices.ts';
+import { usePictures } from '../state/pictures.ts';
 import { useView } from '../state/view.ts';
 import type { Transport } from '../transport/transport.ts';
 import { type Action, type ActionId, actionFor, actionOf, keysOf } from './actions.ts';
@@ -37,7 +38,7 @@ export function listenForKeys(transport: Transport): () => void {
 }
 
 function subscribe(listener: () => void): () => void {
-  const stops = [useCanvas, useLayers, useDraft, useHistory, useJobs, useView].map((store) =>
+  const stops = [useCanvas, useLayers, useDraft, useHistory, useJobs, usePictures, useView].map((store) =>
     store.subscribe(listener),
   );
   return () => {

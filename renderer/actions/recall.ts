@@ -1,4 +1,5 @@
 import { asImpastoError, ImpastoError } from '../../contract/errors.ts';
+import type { MissingFile } from '../../contract/library.ts';
 import type { RenderRequest } from '../../contract/request.ts';
 import { resourceUrls } from '../../contract/resources.ts';
 import { uploadReference } from '../../contract/uploads.ts';
@@ -90,7 +91,7 @@ async function recallCanvas(
 export async function openPicture(transport: Transport, file: File): Promise<void> {
   try {
     const { id, width, height } = await transport.upload(file);
-    const { request, warnings, infotext } = await metadataOf(transport, id);
+    const { request, missing, warnings } = await settingsOf(transport, id);
     show(
       {
         id: `upload ${id}`,
@@ -105,19 +106,35 @@ export async function openPicture(transport: Transport, file: File): Promise<voi
       false,
     );
     if (request) await recall(request, 'all');
-    else tell(`${file.name} is on the canvas`, infotext ? 'Its settings could not be read.' : 'It holds no settings.');
+    else tell(`${file.name} is on the canvas`, 'It holds no settings.');
+    if (missing) tell('Not all that it was drawn with is here.', missing);
     for (const { message } of warnings) tell(message);
   } catch (thrown) {
     tellError(thrown);
   }
 }
 
-async function metadataOf(transport: Transport, upload: string) {
+/** How an upload was drawn, as far as its files are here; `missing` says in words what is not. */
+async function settingsOf(transport: Transport, upload: string) {
   try {
-    return await transport.call('pictures.metadata', { upload });
+    const { request, missing, warnings } = await transport.call('pictures.recall', { upload });
+    return { ...withoutMissing(request, missing), warnings };
   } catch (thrown) {
     // A photograph is as welcome as a starting point.
-    if (asImpastoError(thrown).code === 'NO_METADATA') return { request: null, warnings: [], infotext: null };
+    if (asImpastoError(thrown).code === 'NO_METADATA') return { request: null, missing: '', warnings: [] };
     throw thrown;
   }
+}
+
+/** Leaves out of a request what is not on this machine: the model stays the one that is chosen now. */
+function withoutMissing(request: RenderRequest, missing: readonly MissingFile[]) {
+  const gone = new Set(missing.map(({ field }) => field));
+  const adapters = request.adapters.filter((_, index) => !gone.has(`adapters.${index}.path`));
+  const model = gone.has('model') ? useDraft.getState().draft.model : request.model;
+  const said = missing.map(({ field, name, hash }) => {
+    const what = field === 'model' ? 'the model' : field.startsWith('adapters') ? 'the adapter' : 'the file';
+    const instead = field === 'model' ? '; the one that is chosen stays' : '';
+    return `Not found: ${what} ${name}${hash ? ` (${hash})` : ''}${instead}.`;
+  });
+  return { request: { ...request, adapters, model }, missing: said.join(' ') };
 }

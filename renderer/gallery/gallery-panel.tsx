@@ -1,8 +1,13 @@
 import { useVirtualizer } from '@tanstack/react-virtual';
-import { useEffect, useMemo, useRef, useState } from 'react';
-import { show, shownOf, useCanvas } from '../canvas/canvas-state.ts';
-import { loadOlder, picturesOf, useJobs } from '../state/jobs.ts';
+import { Check, CircleAlert, Star } from 'lucide-react';
+import { useEffect, useRef, useState } from 'react';
+import type { PictureEntry } from '../../contract/library.ts';
+import { resourceUrls } from '../../contract/resources.ts';
+import { useCanvas } from '../canvas/canvas-state.ts';
+import { choose, chooseTo, lookAt, pageSize, pictureAt, showEntry, usePictures } from '../state/pictures.ts';
 import { useTransport } from '../transport/context.tsx';
+import { GalleryFoot } from './gallery-foot.tsx';
+import { GallerySearch } from './gallery-search.tsx';
 
 const gap = 6;
 const padding = 14;
@@ -11,21 +16,13 @@ const right = 4;
 /** About how wide a thumbnail is, screen pixels. */
 const wanted = 116;
 
-/** All pictures, the newest first; only rows in view are in the page. */
+/** All pictures of the library, the newest first; only rows in view are in the page, and only they are fetched. */
 export function GalleryPanel() {
   const transport = useTransport();
-  const { jobs, more, loaded } = useJobs();
-  const [search, setSearch] = useState('');
-  const shownId = useCanvas((state) => state.shown?.id);
-  const pictures = useMemo(() => {
-    const words = search.toLowerCase().split(/\s+/).filter(Boolean);
-    const all = picturesOf(jobs);
-    if (words.length === 0) return all;
-    return all.filter(({ request, seed }) => {
-      const text = `${request.prompt} ${seed}`.toLowerCase();
-      return words.every((word) => text.includes(word));
-    });
-  }, [jobs, search]);
+  const { total, filter, chosen } = usePictures();
+  // Pages come and go while they are scrolled through.
+  usePictures((state) => state.pages);
+  const shown = useCanvas((state) => state.shown?.source);
   const scroller = useRef<HTMLDivElement>(null);
   const [width, setWidth] = useState(0);
   useEffect(() => {
@@ -35,11 +32,12 @@ export function GalleryPanel() {
     observer.observe(element);
     return () => observer.disconnect();
   }, []);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another list begins at its top
+  useEffect(() => void scroller.current?.scrollTo({ top: 0 }), [filter]);
   const columns = Math.max(2, Math.floor((width - padding - right + gap) / (wanted + gap)));
   const side = Math.floor((width - padding - right - gap * (columns - 1)) / columns);
-  const rows = Math.ceil(pictures.length / columns);
   const virtual = useVirtualizer({
-    count: width > 0 ? rows : 0,
+    count: width > 0 ? Math.ceil((total ?? 0) / columns) : 0,
     getScrollElement: () => scroller.current,
     estimateSize: () => side + gap,
     overscan: 4,
@@ -48,64 +46,131 @@ export function GalleryPanel() {
     if (side > 0) virtual.measure();
   }, [side, virtual]);
   const items = virtual.getVirtualItems();
-  const lastRow = items.at(-1)?.index ?? 0;
+  const from = (items[0]?.index ?? 0) * columns;
+  const to =
+    items.length > 0 ? Math.min((total ?? 1) - 1, ((items.at(-1)?.index ?? 0) + 1) * columns - 1) : pageSize - 1;
   useEffect(() => {
-    if (more && loaded && lastRow >= rows - 3) void loadOlder(transport);
-  }, [more, loaded, lastRow, rows, transport]);
+    if (total !== null && total > 0) lookAt(transport, from, to);
+  }, [transport, from, to, total]);
+  const filtered = filter.text.trim() !== '' || filter.star || filter.model !== null || filter.adapter !== null;
 
   return (
     <div className="gallery">
-      <input
-        type="search"
-        className="search"
-        placeholder="Search prompts and seeds"
-        aria-label="Search pictures"
-        value={search}
-        onChange={(event) => setSearch(event.target.value)}
-      />
+      <GallerySearch />
       <div className="gallery-scroll" ref={scroller}>
-        {loaded && pictures.length === 0 && (
+        {total === 0 && (
           <div className="empty">
-            <p className="empty-title">{search ? 'No picture of that' : 'No pictures yet'}</p>
-            <p>{search ? 'Try fewer words.' : 'What you draw is kept here, with all its settings.'}</p>
+            <p className="empty-title">{filtered ? 'No picture of that' : 'No pictures yet'}</p>
+            <p>
+              {filtered ? 'Try fewer words or another filter.' : 'What you draw is kept here, with all its settings.'}
+            </p>
           </div>
         )}
         <ul aria-label="Pictures" className="gallery-rows" style={{ height: virtual.getTotalSize() }}>
           {items.flatMap((row) =>
-            pictures.slice(row.index * columns, (row.index + 1) * columns).map((picture, column) => (
-              <li
-                key={picture.id}
-                style={{
-                  transform: `translate(${padding + column * (side + gap)}px, ${row.start}px)`,
-                  width: side,
-                  height: side,
-                }}
-              >
-                <button
-                  type="button"
-                  className="thumb"
-                  aria-label={`${picture.request.prompt.slice(0, 80) || 'Picture'}, seed ${picture.seed}`}
-                  aria-current={picture.id === shownId}
-                  onClick={() => show(shownOf(picture), false)}
-                  onKeyDown={(event) => moveFocus(event, columns)}
+            Array.from({ length: columns }, (_, column) => {
+              const index = row.index * columns + column;
+              if (index >= (total ?? 0)) return null;
+              const entry = pictureAt(index);
+              return (
+                <li
+                  key={entry?.id ?? `place ${index}`}
+                  data-chosen={entry !== undefined && chosen.has(entry.id)}
+                  style={{
+                    transform: `translate(${padding + column * (side + gap)}px, ${row.start}px)`,
+                    width: side,
+                    height: side,
+                  }}
                 >
-                  <img src={picture.url} alt="" loading="lazy" decoding="async" draggable={false} />
-                </button>
-              </li>
-            )),
+                  {entry ? (
+                    <Thumb
+                      entry={entry}
+                      index={index}
+                      columns={columns}
+                      current={entry.path === shown}
+                      chosen={chosen.has(entry.id)}
+                    />
+                  ) : (
+                    <div className="thumb" />
+                  )}
+                </li>
+              );
+            }),
           )}
         </ul>
       </div>
+      <GalleryFoot />
     </div>
   );
 }
 
-/** Arrows go from picture to picture. */
-function moveFocus(event: React.KeyboardEvent, columns: number): void {
+function Thumb({
+  entry,
+  index,
+  columns,
+  current,
+  chosen,
+}: {
+  entry: PictureEntry;
+  index: number;
+  columns: number;
+  current: boolean;
+  chosen: boolean;
+}) {
+  const transport = useTransport();
+  const words = entry.prompt.slice(0, 80) || entry.name;
+  return (
+    <>
+      <button
+        type="button"
+        className="thumb"
+        data-index={index}
+        aria-label={`${words}${entry.star ? ', starred' : ''}${chosen ? ', chosen' : ''}${entry.seed === null ? '' : `, seed ${entry.seed}`}`}
+        aria-current={current}
+        onClick={(event) => {
+          if (event.shiftKey) chooseTo(index);
+          else if (event.ctrlKey || event.metaKey) choose(entry, index);
+          else void showEntry(transport, entry);
+        }}
+        onKeyDown={(event) => {
+          if (event.key === ' ') {
+            event.preventDefault();
+            choose(entry, index);
+          } else moveFocus(event, index, columns);
+        }}
+      >
+        {entry.problem ? (
+          <CircleAlert size={18} aria-hidden="true" />
+        ) : (
+          <img
+            src={resourceUrls.thumbnail(entry.id, entry.version)}
+            alt=""
+            loading="lazy"
+            decoding="async"
+            draggable={false}
+          />
+        )}
+        {entry.star && <Star className="thumb-star" size={13} aria-hidden="true" />}
+      </button>
+      <button
+        type="button"
+        className="thumb-choose"
+        tabIndex={-1}
+        aria-label={`Choose ${words}`}
+        aria-pressed={chosen}
+        onClick={(event) => (event.shiftKey ? chooseTo(index) : choose(entry, index))}
+      >
+        <Check size={12} aria-hidden="true" />
+      </button>
+    </>
+  );
+}
+
+/** Arrows go from picture to picture, and put it on the canvas. */
+function moveFocus(event: React.KeyboardEvent, index: number, columns: number): void {
   const by = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns }[event.key];
   if (by === undefined) return;
-  const all = [...document.querySelectorAll<HTMLElement>('.thumb')];
-  const next = all[all.indexOf(event.currentTarget as HTMLElement) + by];
+  const next = document.querySelector<HTMLElement>(`.thumb[data-index="${index + by}"]`);
   if (!next) return;
   event.preventDefault();
   next.focus();

@@ -1,11 +1,15 @@
-import { Check, ChevronsUpDown, FolderOpen } from 'lucide-react';
+import { Check, ChevronsUpDown, Download, FolderOpen, FolderPlus } from 'lucide-react';
 import { Popover } from 'radix-ui';
 import { useEffect, useState } from 'react';
 import { asImpastoError, type ErrorRecord } from '../../contract/errors.ts';
+import type { ModelEntry } from '../../contract/library.ts';
 import { useDraft } from '../state/draft.ts';
 import { chooseModel, familyName, inspect, type ModelFacts, modelName, useModels } from '../state/models.ts';
+import { tell } from '../state/notices.ts';
+import { useView } from '../state/view.ts';
 import { useTransport } from '../transport/context.tsx';
 import { ErrorCard } from '../ui/error-card.tsx';
+import { ModelThumb } from './adapter-finder.tsx';
 
 export function ModelPicker() {
   const transport = useTransport();
@@ -15,6 +19,23 @@ export function ModelPicker() {
   const [path, setPath] = useState('');
   const [error, setError] = useState<ErrorRecord | null>(null);
   useEffect(() => void inspect(transport, model), [transport, model]);
+  const [text, setText] = useState('');
+  const [library, setLibrary] = useState<readonly ModelEntry[]>([]);
+  useEffect(() => {
+    if (!open) return;
+    let gone = false;
+    const list = () =>
+      void transport
+        .call('models.list', { kind: 'checkpoint', limit: 200, ...(text.trim() && { text }) })
+        .then(({ models }) => gone || setLibrary(models))
+        .catch((thrown) => setError(asImpastoError(thrown).toRecord()));
+    list();
+    const stop = transport.onEvent(({ event }) => event === 'models.changed' && list());
+    return () => {
+      gone = true;
+      stop();
+    };
+  }, [open, text, transport]);
   useEffect(() => {
     if (open) for (const each of known) void inspect(transport, each);
   }, [open, known, transport]);
@@ -30,6 +51,22 @@ export function ModelPicker() {
       setError(asImpastoError(thrown).toRecord());
     }
   };
+
+  const watch = async () => {
+    setError(null);
+    try {
+      await transport.call('library.addFolder', { kind: 'models', path: plain(path) });
+      tell('Models of that folder come into the list as they are found.', plain(path));
+      setPath('');
+    } catch (thrown) {
+      setError(asImpastoError(thrown).toRecord());
+    }
+  };
+  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
+  const inLibrary = new Set(library.map((entry) => entry.path));
+  const opened = known.filter(
+    (each) => !inLibrary.has(each) && words.every((word) => modelName(each).toLowerCase().includes(word)),
+  );
 
   return (
     <div className="model">
@@ -55,8 +92,33 @@ export function ModelPicker() {
             collisionPadding={8}
           >
             <h2>Model</h2>
+            <input
+              type="search"
+              className="search model-search"
+              aria-label="Search models"
+              placeholder="Search models"
+              value={text}
+              onChange={(event) => setText(event.target.value)}
+            />
             <div className="model-list">
-              {known.map((each) => {
+              {library.map((entry) => (
+                <button
+                  type="button"
+                  key={entry.path}
+                  className="model-item"
+                  aria-pressed={entry.path === model}
+                  disabled={entry.state !== 'usable'}
+                  onClick={() => void choose(entry.path)}
+                >
+                  <ModelThumb entry={entry} />
+                  <span>
+                    <strong>{entry.name}</strong>
+                    <span className="model-facts">{entry.problem?.message ?? entryLine(entry)}</span>
+                  </span>
+                  {entry.path === model && <Check size={15} aria-hidden="true" />}
+                </button>
+              ))}
+              {opened.map((each) => {
                 const found = facts.get(each);
                 return (
                   <button
@@ -66,6 +128,7 @@ export function ModelPicker() {
                     aria-pressed={each === model}
                     onClick={() => void choose(each)}
                   >
+                    <ModelThumb entry={{ id: '', version: '', hasPreview: false, name: modelName(each) }} />
                     <span>
                       <strong>{modelName(each)}</strong>
                       <span className="model-facts">
@@ -81,7 +144,7 @@ export function ModelPicker() {
               className="model-add"
               onSubmit={(event) => {
                 event.preventDefault();
-                if (path.trim()) void choose(path.trim().replace(/^["']|["']$/g, ''));
+                if (path.trim()) void choose(plain(path));
               }}
             >
               <label className="field-label" htmlFor="model-path">
@@ -98,6 +161,26 @@ export function ModelPicker() {
                 />
                 <button type="submit" className="button quiet" disabled={path.trim() === ''}>
                   <FolderOpen size={15} aria-hidden="true" /> Open
+                </button>
+              </div>
+              <div className="model-choose">
+                <button
+                  type="button"
+                  className="button quiet"
+                  disabled={path.trim() === ''}
+                  onClick={() => void watch()}
+                >
+                  <FolderPlus size={15} aria-hidden="true" /> Add all in this folder
+                </button>
+                <button
+                  type="button"
+                  className="button quiet"
+                  onClick={() => {
+                    setOpen(false);
+                    useView.setState({ dialog: 'hub' });
+                  }}
+                >
+                  <Download size={15} aria-hidden="true" /> Download…
                 </button>
               </div>
             </form>
@@ -132,6 +215,18 @@ export function ModelPicker() {
       ))}
     </div>
   );
+}
+
+/** A path as it was meant: file managers copy it with quotes. */
+function plain(path: string): string {
+  return path.trim().replace(/^["']|["']$/g, '');
+}
+
+function entryLine({ base, variant, dtype, bytes, trainedSize, state }: ModelEntry): string {
+  if (state === 'pending') return 'Is looked into';
+  const size = bytes >= 2 ** 30 ? `${(bytes / 2 ** 30).toFixed(1)} GB` : `${(bytes / 2 ** 20).toFixed(1)} MB`;
+  const kind = [base, variant === 'base' ? '' : variant].filter(Boolean).join(' ');
+  return [kind, dtype, size, trainedSize ? `${trainedSize} px` : ''].filter(Boolean).join(', ');
 }
 
 function factsLine(facts: ModelFacts): string {

@@ -1,5 +1,6 @@
 import { ImageDown } from 'lucide-react';
 import { useEffect, useState } from 'react';
+import { isModelFile, openModelFile } from '../actions/open-model.ts';
 import { openPicture } from '../actions/recall.ts';
 import { useTransport } from '../transport/context.tsx';
 
@@ -21,8 +22,10 @@ export function DropTarget() {
       if (!files(event)) return;
       event.preventDefault();
       setOver(false);
-      const [file] = event.dataTransfer?.files ?? [];
-      if (file) void openPicture(transport, file);
+      const dropped = [...(event.dataTransfer?.files ?? [])];
+      for (const file of dropped.filter(isModelFile)) void openModelFile(transport, file);
+      const picture = dropped.find((file) => !isModelFile(file));
+      if (picture) void openPicture(transport, picture);
     };
     window.addEventListener('dragover', onOver);
     window.addEventListener('dragleave', onLeave);
@@ -38,7 +41,7 @@ export function DropTarget() {
     <div className="drop-target">
       <div>
         <ImageDown size={28} aria-hidden="true" />
-        <p>Drop a picture to open it and recall its settings</p>
+        <p>Drop a picture to recall its settings, or a model or adapter to draw with it</p>
       </div>
     </div>
   );

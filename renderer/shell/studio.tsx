@@ -1,5 +1,8 @@
 import { Tooltip } from 'radix-ui';
 import { CanvasPanel } from '../canvas/canvas-panel.tsx';
+import { CompareDialog } from '../gallery/compare-dialog.tsx';
+import { ExportDialog } from '../gallery/export-dialog.tsx';
+import { HubDialog } from '../hub/hub-dialog.tsx';
 import { SettingsPanel } from '../settings/settings-panel.tsx';
 import { useView } from '../state/view.ts';
 import { CommandMenu } from './command-menu.tsx';
@@ -23,6 +26,9 @@ export function Studio() {
       <Notices />
       <CommandMenu />
       <KeysDialog />
+      <ExportDialog />
+      <CompareDialog />
+      <HubDialog />
       <DropTarget />
     </Tooltip.Provider>
   );

@@ -9,6 +9,8 @@ export interface Notice {
   /** What to do about it. */
   remedy: string;
   code?: ErrorCode;
+  /** What can be done about it at once. */
+  action?: { label: string; perform(): void };
 }
 
 export const useNotices = create<{ notices: readonly Notice[] }>(() => ({ notices: [] }));
@@ -16,9 +18,11 @@ export const useNotices = create<{ notices: readonly Notice[] }>(() => ({ notice
 let latest = 0;
 /** Milliseconds that a note stays; errors stay until they are dismissed. */
 const noteTime = 6000;
+/** The same of one with something to do. */
+const actionTime = 12_000;
 
-export function tell(message: string, remedy = ''): void {
-  add({ kind: 'note', message, remedy });
+export function tell(message: string, remedy = '', action?: Notice['action']): void {
+  add({ kind: 'note', message, remedy, ...(action && { action }) });
 }
 
 export function tellError(thrown: unknown): void {
@@ -36,5 +40,5 @@ function add(notice: Omit<Notice, 'id'>): void {
   useNotices.setState(({ notices }) => ({
     notices: [...notices.filter(({ message }) => message !== notice.message).slice(-3), { id, ...notice }],
   }));
-  if (notice.kind === 'note') setTimeout(() => dismiss(id), noteTime);
+  if (notice.kind === 'note') setTimeout(() => dismiss(id), notice.action ? actionTime : noteTime);
 }

@@ -3,10 +3,12 @@ import type { Settings } from '../../contract/settings.ts';
 import type { Connection, Transport } from '../transport/transport.ts';
 import { tellError } from './notices.ts';
 
+export type DialogName = 'commands' | 'keys' | 'export' | 'compare-pictures' | 'hub' | 'batch' | 'edit-job';
+
 interface ViewState {
   panels: boolean;
   side: 'gallery' | 'queue';
-  dialog: 'commands' | 'keys' | null;
+  dialog: DialogName | null;
   connection: Connection;
   settings: Settings | null;
 }

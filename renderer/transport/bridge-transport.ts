@@ -38,6 +38,10 @@ export class BridgeTransport implements Transport {
     return () => {};
   }
 
+  pathOf(file: File): string {
+    return this.#bridge.pathOf(file);
+  }
+
   chooseModel(what: 'folder' | 'model'): Promise<string | null> {
     return this.#bridge.choosePath(what);
   }

@@ -16,6 +16,8 @@ export interface Transport {
   onEvent(listener: (event: ImpastoEvent) => void): () => void;
   onPreview(listener: (preview: JobPreview) => void): () => void;
   onConnection(listener: (connection: Connection) => void): () => void;
+  /** Where a file that was dropped lies, empty: nowhere; absent where nobody can say (a browser). */
+  pathOf?(file: File): string;
   /** Asks for a model with the system's dialog, null: none was chosen; absent where there is none (a browser). */
   chooseModel?(what: 'folder' | 'model'): Promise<string | null>;
 }

@@ -1,7 +1,7 @@
 import { X } from 'lucide-react';
 import { Dialog as Base } from 'radix-ui';
 import type { ReactNode } from 'react';
-import { useView } from '../state/view.ts';
+import { type DialogName, useView } from '../state/view.ts';
 
 /** A dialog of the window. The backdrop is our own: Radix's puts a style into the page, which its policy forbids. */
 export function Dialog({
@@ -10,7 +10,7 @@ export function Dialog({
   children,
   hideTitle = false,
 }: {
-  name: 'commands' | 'keys';
+  name: DialogName;
   title: string;
   children: ReactNode;
   hideTitle?: boolean;

@@ -23,6 +23,7 @@ import {
   type VariantInputs,
   variantKey,
 } from './graph-variants.ts';
+import { weightProducts } from './weight-products.ts';
 
 /** An adapter of a request, its factors in the model's stacks. */
 export interface ActiveAdapter {
@@ -86,7 +87,7 @@ export class ModelAdapters {
     const inOrder = [...missing].sort(([a], [b]) => (a < b ? -1 : 1));
     for (const { files, share } of await batchesOf(inOrder)) {
       const open = async ([id, path]: Missing) =>
-        [id, await this.#open(path, this.#model.checkpoint, signal ? { signal } : {})] as const;
+        [id, await this.#open(path, this.#model.checkpoint, { products, ...(signal ? { signal } : {}) })] as const;
       this.#add(await Promise.all(files.map(open)), stacks, new Set(ids), share);
     }
     return refs.map((ref, index) => {
@@ -194,6 +195,9 @@ function factsOf(adapter: Adapter, encoders: number, lost: readonly string[]): F
     warnings,
   };
 }
+
+/** Of all models: it holds nothing of any. */
+const products = weightProducts();
 
 type Missing = readonly [id: string, path: string];
 

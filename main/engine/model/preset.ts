@@ -1,5 +1,6 @@
 import type { DistillationPreset } from '../../../contract/adapter.ts';
 import type { RenderRequestInput } from '../../../contract/request.ts';
+import { distillationByName } from '../../../models/adapters/distillation.ts';
 import type { Checkpoint } from '../../../models/checkpoint/checkpoint.ts';
 
 export interface Preset {
@@ -14,7 +15,7 @@ export interface Preset {
  * @param distillations of the adapters in use: the first decides, before the model
  */
 export function presetFor(
-  checkpoint: Pick<Checkpoint, 'variant' | 'scheduler'>,
+  checkpoint: Pick<Checkpoint, 'variant' | 'scheduler' | 'name'>,
   distillations: readonly DistillationPreset[] = [],
 ): Preset {
   const [distilled] = distillations;
@@ -30,8 +31,12 @@ export function presetFor(
         request: { steps: 4, scheduler: { name: 'euler-a', spacing: 'trailing' }, guidance: { scale: 0 } },
         reason: 'a Turbo model: 4 steps, no guidance',
       };
-    default:
+    default: {
+      // A single file does not say in its tensors that it is a merge with Turbo or Lightning.
+      const named = distillationByName(checkpoint.name);
+      if (named) return adapterPreset(named);
       return { request: { scheduler: { name: 'dpmpp-2m', sigmas: 'karras' } }, reason: 'a base model' };
+    }
   }
 }
 

@@ -1,7 +1,27 @@
 import type { Factors, Gain } from '../adapter.ts';
-import { squaredNorm, times, timesTransposed } from '../linear-algebra/products.ts';
+import { times, timesTransposed } from '../linear-algebra/products.ts';
 import type { LayerValues, ModuleSize } from './layer-values.ts';
 import { transpose } from './matrix.ts';
+
+/** Products with a base weight [out, columns], by which nearly all the time goes: an engine has a faster one. */
+export interface WeightProducts {
+  /** weight . down^T for down [rank, columns]: [out, rank]. */
+  withRows(weight: Float32Array, down: Float32Array, rank: number): Promise<ArrayLike<number>>;
+  /** weight^T . up for up [out, rank]: [columns, rank]. */
+  withColumns(weight: Float32Array, up: Float32Array, rank: number): Promise<ArrayLike<number>>;
+}
+
+const plainProducts: WeightProducts = {
+  withRows: async (weight, down, rank) => {
+    const columns = down.length / rank;
+    return timesTransposed(Float64Array.from(weight), Float64Array.from(down), weight.length / columns, rank, columns);
+  },
+  withColumns: async (weight, up, rank) => {
+    const out = up.length / rank;
+    const columns = weight.length / out;
+    return transpose(times(transpose(up, out, rank), Float64Array.from(weight), rank, columns, out), rank, columns);
+  },
+};
 
 /** The adapter's own delta dW: as it is, and as it is drawn with, which may be cut. */
 export interface InnerDelta {
@@ -17,9 +37,16 @@ export interface InnerDelta {
  *
  * @param base The module's weight, [out, in * k * k].
  */
-export function doraFactors(layer: LayerValues, module: ModuleSize, inner: InnerDelta, base: Float32Array): Factors {
+export async function doraFactors(
+  layer: LayerValues,
+  module: ModuleSize,
+  inner: InnerDelta,
+  base: Float32Array,
+  products: WeightProducts = plainProducts,
+): Promise<Factors> {
   const { magnitude, side } = magnitudeOf(layer, module);
-  const squares = side === 'out' ? outputNorms(module, inner.whole, base) : inputNorms(module, inner.whole, base);
+  const norms = side === 'out' ? outputNorms : inputNorms;
+  const squares = await norms(module, inner.whole, base, products);
   // A group of zeros has no direction: it stays zero.
   const gains = Float64Array.from(squares, (square, group) =>
     square > 0 ? (magnitude[group] as number) / Math.sqrt(square) : 1,
@@ -51,52 +78,70 @@ export function doraFactors(layer: LayerValues, module: ModuleSize, inner: Inner
  * ||W_o + s u_o A||^2 for each row o, as ||W_o||^2 + 2 s u_o . (A W_o) + s^2 u_o (A A^T) u_o: the delta itself is never
  * made.
  */
-function outputNorms(module: ModuleSize, { up, down, rank, scale }: Factors, base: Float32Array): Float64Array {
-  const { out, input, kernel } = module;
+async function outputNorms(
+  { out, input, kernel }: ModuleSize,
+  { up, down, rank, scale }: Factors,
+  base: Float32Array,
+  products: WeightProducts,
+): Promise<Float64Array> {
   const columns = input * kernel * kernel;
+  const squares = new Float64Array(out);
+  for (let o = 0; o < out; o++) squares[o] = squareOf(base, o * columns, (o + 1) * columns);
+  if (rank === 0) return squares;
+  const cross = await products.withRows(base, down, rank);
   const a = Float64Array.from(down);
-  const weight = Float64Array.from(base);
-  const cross = timesTransposed(weight, a, out, rank, columns);
   const gram = timesTransposed(a, a, rank, rank, columns);
-  return Float64Array.from({ length: out }, (_, o) => {
-    const row = up.subarray(o * rank, (o + 1) * rank);
-    const own = squaredNorm(weight.subarray(o * columns, (o + 1) * columns));
-    return own + changeOfNorm(row, cross.subarray(o * rank, (o + 1) * rank), gram, scale);
-  });
+  return squares.map((square, o) => square + changeOfNorm(up, cross, o * rank, gram, rank, scale));
 }
 
 /** The same for each input, over outputs and taps: with the columns' parts summed. */
-function inputNorms(module: ModuleSize, { up, down, rank, scale }: Factors, base: Float32Array): Float64Array {
-  const { out, input, kernel } = module;
+async function inputNorms(
+  { out, input, kernel }: ModuleSize,
+  { up, down, rank, scale }: Factors,
+  base: Float32Array,
+  products: WeightProducts,
+): Promise<Float64Array> {
   const taps = kernel * kernel;
   const columns = input * taps;
+  const squares = new Float64Array(input);
+  for (let o = 0; o < out; o++) {
+    for (let i = 0; i < input; i++) {
+      const from = o * columns + i * taps;
+      squares[i] = (squares[i] as number) + squareOf(base, from, from + taps);
+    }
+  }
+  if (rank === 0) return squares;
+  const cross = await products.withColumns(base, up, rank);
   const b = transpose(up, out, rank);
-  const weight = Float64Array.from(base);
-  const cross = transpose(times(b, weight, rank, columns, out), rank, columns);
   const gram = timesTransposed(b, b, rank, rank, out);
   const a = transpose(down, rank, columns);
-  const squares = new Float64Array(input);
-  for (let at = 0; at < weight.length; at++) {
-    const group = Math.floor((at % columns) / taps);
-    squares[group] = (squares[group] as number) + (weight[at] as number) ** 2;
-  }
   for (let column = 0; column < columns; column++) {
-    const [from, to] = [column * rank, (column + 1) * rank];
-    const change = changeOfNorm(a.subarray(from, to), cross.subarray(from, to), gram, scale);
     const group = Math.floor(column / taps);
-    squares[group] = (squares[group] as number) + change;
+    squares[group] = (squares[group] as number) + changeOfNorm(a, cross, column * rank, gram, rank, scale);
   }
   return squares;
 }
 
-/** 2 s v . cross + s^2 v G v. */
-function changeOfNorm(v: ArrayLike<number>, cross: Float64Array, gram: Float64Array, scale: number): number {
-  const rank = v.length;
+function squareOf(values: Float32Array, from: number, to: number): number {
+  let sum = 0;
+  for (let at = from; at < to; at++) sum += (values[at] as number) * (values[at] as number);
+  return sum;
+}
+
+/** 2 s v . cross + s^2 v G v, for the vectors of `rank` numbers from `from` on. */
+function changeOfNorm(
+  v: ArrayLike<number>,
+  cross: ArrayLike<number>,
+  from: number,
+  gram: Float64Array,
+  rank: number,
+  scale: number,
+): number {
   let change = 0;
   for (let i = 0; i < rank; i++) {
     let row = 0;
-    for (let j = 0; j < rank; j++) row += (gram[i * rank + j] as number) * (v[j] as number);
-    change += (v[i] as number) * (2 * scale * (cross[i] as number) + scale * scale * row);
+    for (let j = 0; j < rank; j++) row += (gram[i * rank + j] as number) * (v[from + j] as number);
+    change += (v[from + i] as number) * (2 * scale * (cross[from + i] as number) + scale * scale * row);
   }
   return change;
 }

@@ -1,0 +1,35 @@
+import { ImpastoError } from '../../contract/errors.ts';
+import type { ModelEntry } from '../../contract/library.ts';
+import { addAdapter } from '../state/adapters.ts';
+import { chooseModel } from '../state/models.ts';
+import { tell, tellError } from '../state/notices.ts';
+import type { Transport } from '../transport/transport.ts';
+
+export const isModelFile = ({ name }: File) => /\.safetensors$/i.test(name);
+
+/** A model file that was dropped: an adapter goes on the rack, a checkpoint is chosen. It stays where it lies. */
+export async function openModelFile(transport: Transport, file: File): Promise<void> {
+  try {
+    const path = transport.pathOf?.(file) || null;
+    const entry = path ? await transport.call('models.add', { path }) : await knownFile(transport, file);
+    if (entry.problem) throw ImpastoError.fromRecord(entry.problem);
+    if (entry.kind === 'adapter') await addAdapter(transport, entry.path);
+    else if (entry.kind === 'checkpoint') await chooseModel(transport, entry.path);
+    else tell(`${entry.name} is in the library now.`, 'It is neither a model nor an adapter to draw with.');
+  } catch (thrown) {
+    tellError(thrown);
+  }
+}
+
+/** A browser keeps to itself where a file lies: the library's file of that name and length is meant. */
+async function knownFile(transport: Transport, file: File): Promise<ModelEntry> {
+  const name = file.name.replace(/\.safetensors$/i, '');
+  const { models } = await transport.call('models.list', { text: name, limit: 1000 });
+  const found = models.find(({ path, bytes }) => path.split(/[\\/]/).at(-1) === file.name && bytes === file.size);
+  if (found) return found;
+  throw new ImpastoError(
+    'FILE_NOT_FOUND',
+    `${file.name} is in none of the folders that Impasto looks through, and a browser does not say where it lies.`,
+    'Add its folder or its path under Models, or type its path where adapters are added.',
+  );
+}
