@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { copyFile, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
@@ -17,9 +17,11 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-function adapter(...args: string[]): Promise<{ code: number; events: Record<string, unknown>[] }> {
+const adapter = (...args: string[]) => impasto('adapter', ...args, '--json');
+
+function impasto(...args: string[]): Promise<{ code: number; events: Record<string, unknown>[] }> {
   return new Promise((done) => {
-    execFile(process.execPath, [join(root, 'main/cli/impasto.ts'), 'adapter', ...args, '--json'], (error, stdout) => {
+    execFile(process.execPath, [join(root, 'main/cli/impasto.ts'), ...args], (error, stdout) => {
       const lines = stdout.split('\n').filter((line) => line !== '');
       done({ code: error ? Number(error.code ?? 1) : 0, events: lines.map((line) => JSON.parse(line)) });
     });
@@ -95,4 +97,17 @@ it.each([
   ['no dots', ['convert', fixture('kohya'), '--keys', 'peft', '--out', 'x.safetensors'], 'REQUEST_INVALID'],
 ])('refuses %s', async (_, args, code) => {
   expect(await adapter(...args)).toMatchObject({ code: 1, events: [{ error: { code } }] });
+});
+
+it('suggests from the library by what its adapters say, and applies nothing', async () => {
+  const [home, loras] = [join(folder, 'home'), join(folder, 'loras')];
+  await mkdir(loras);
+  const named = ['ink-dragon', 'red_bird'];
+  for (const name of named) await copyFile(fixture('kohya'), join(loras, `${name}.safetensors`));
+  await impasto('library', 'folders', '--add-models', loras, '--home', home, '--json');
+  await impasto('library', 'scan', '--home', home, '--json');
+  const { code, events } = await adapter('suggest', 'two birds in a red tree', '--home', home);
+  expect(code).toBe(0);
+  const words = expect.arrayContaining(['bird', 'red']);
+  expect(events).toMatchObject([{ type: 'suggestion', name: 'red_bird', strength: 0.8, words }]);
 });

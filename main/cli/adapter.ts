@@ -13,6 +13,9 @@ import { type WrittenStyle, writeToolAdapter } from '../../models/adapters/tools
 import { triggerKey } from '../../models/adapters/training-facts.ts';
 import type { Checkpoint } from '../../models/checkpoint/checkpoint.ts';
 import { openCheckpoint } from '../../models/checkpoint/open.ts';
+import { Library } from '../library/library.ts';
+import { suggestFromLibrary } from '../library/suggest-adapters.ts';
+import { impastoPaths } from '../queue/paths.ts';
 import { createOutput, type Output } from './output.ts';
 
 type Options = Record<string, unknown>;
@@ -52,6 +55,16 @@ export function adapterCommand(): Command {
       writing('convert', "write with other keys: kohya's (sd-scripts) or PEFT's")
         .argument('<file>')
         .action(run(convert)),
+    )
+    .addCommand(
+      new Command('suggest')
+        .description("which of the library's adapters a prompt speaks of; nothing is applied")
+        .argument('<prompt>')
+        .addOption(new Option('--family <family>', 'only for this base').choices(['sd1', 'sd2', 'sdxl']))
+        .option('--limit <count>', 'at most so many', '5')
+        .option('--home <folder>', "folder of Impasto's data")
+        .option('--json', 'speak in JSON lines', false)
+        .action(suggest),
     );
 }
 
@@ -272,6 +285,29 @@ async function convert(given: Given): Promise<void> {
     `keys converted from ${adapter.facts.keyStyle} to ${given.options.keys}`,
     {},
   );
+}
+
+async function suggest(prompt: string, options: Options): Promise<void> {
+  const output = createOutput(options.json === true);
+  const limit = whole(options.limit, '--limit');
+  const library = new Library({ home: impastoPaths(options.home as string | undefined).home });
+  try {
+    for (const warning of library.warnings) output.warning(warning);
+    const found = await suggestFromLibrary(
+      library.models,
+      prompt,
+      options.family as 'sd1' | 'sd2' | 'sdxl' | undefined,
+    );
+    for (const suggestion of found.slice(0, limit)) {
+      output.event({ type: 'suggestion', ...suggestion });
+      const { name, strength, score, words } = suggestion;
+      output.line(`<lora:${name}:${strength}>  score ${score.toFixed(2)}, by ${words.join(', ')}`);
+    }
+    if (found.length === 0)
+      output.line('no adapter of the library speaks of this; impasto library scan looks for new ones');
+  } finally {
+    library.close();
+  }
 }
 
 function tellCut(output: Output, kept: number, worst: { module: string; kept: number } | null): void {

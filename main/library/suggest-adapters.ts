@@ -1,0 +1,27 @@
+import { inspectAdapter } from '../../models/adapters/inspect-adapter.ts';
+import { type DescribedAdapter, type Suggestion, suggestAdapters } from '../../models/adapters/suggest.ts';
+import type { ModelIndex } from './models/model-index.ts';
+
+/** As many as one page of the library holds. */
+const most = 1000;
+
+/**
+ * The library's adapters that a prompt speaks of. Tags and titles are read from the files' headers; one that is gone
+ * since the last scan is passed over.
+ */
+export async function suggestFromLibrary(
+  models: Pick<ModelIndex, 'list'>,
+  prompt: string,
+  family?: 'sd1' | 'sd2' | 'sdxl',
+): Promise<Suggestion[]> {
+  const query = { kind: 'adapter', usable: true, limit: most, ...(family ? { family } : {}) } as const;
+  const described: DescribedAdapter[] = [];
+  for (const { path, name, triggers, description, strength } of models.list(query).models) {
+    const facts = await inspectAdapter(path).catch(() => null);
+    if (!facts) continue;
+    const { tags, metadata } = facts;
+    const texts = [metadata.title, description ?? metadata.description, metadata.comment].filter(Boolean);
+    described.push({ path, name, triggers, description: texts.join('\n'), tags, strength });
+  }
+  return suggestAdapters(prompt, described);
+}
