@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import type { EngineWarning } from './engine.ts';
 
 /** What can be told of an adapter file, for people: `impasto inspect`, the adapter list, the card of one adapter. */
@@ -97,3 +98,16 @@ export interface AdapterFacts {
   foreign: string[];
   warnings: EngineWarning[];
 }
+
+/** An adapter that a prompt speaks of. */
+export const AdapterSuggestion = z.object({
+  path: z.string(),
+  name: z.string(),
+  /** Above 0, without an upper end; scores of one call compare with each other alone. */
+  score: z.number(),
+  /** Words of the prompt that it was found by, the weightiest first. */
+  words: z.array(z.string()),
+  /** The preferred strength for the best, down to half of it for a score near 0; in steps of 0.05. */
+  strength: z.number(),
+});
+export type AdapterSuggestion = z.infer<typeof AdapterSuggestion>;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { AdapterFacts } from './adapter.ts';
+import { type AdapterFacts, AdapterSuggestion } from './adapter.ts';
 import { ExportOptions } from './export.ts';
 import { FilePath } from './file-path.ts';
 import {
@@ -168,6 +168,15 @@ export const routes = {
       unmatched: z.array(z.string()),
       problem: ErrorInfo.nullable(),
     }),
+  ),
+  /** Adapters of the library that a prompt speaks of, the best first, by their words; nothing is applied. */
+  'adapters.suggest': route(
+    z.strictObject({
+      prompt: z.string().max(maxPromptLength),
+      family: z.enum(['sd1', 'sd2', 'sdxl']).optional(),
+      limit: z.number().int().min(1).max(100).default(10),
+    }),
+    z.array(AdapterSuggestion),
   ),
   /** Settings to start from that suit a model. */
   'models.preset': route(

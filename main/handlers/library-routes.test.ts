@@ -59,6 +59,11 @@ describe('models and adapters', () => {
       ...{ path, kind: 'adapter', family: 'sd1', triggers: ['inkwash'], hasPreview: true, state: 'usable' },
       layers: { unet: 1, textEncoder: 0, textEncoder2: 0, unknown: 0 },
     });
+    const [suggestion, ...others] = await call('adapters.suggest', { prompt: 'a fox, inkwash', family: 'sd1' });
+    expect(suggestion).toMatchObject({ path, words: ['inkwash'] });
+    expect(suggestion?.score).toBeGreaterThan(0);
+    expect(others).toEqual([]);
+    expect(await call('adapters.suggest', { prompt: 'a fox, inkwash', family: 'sdxl' })).toEqual([]);
     await expect.poll(async () => (await call('models.get', { path })).hash, wait).toMatch(/^[0-9a-f]{10}$/);
     const preview = await find(`/models/${models[0]?.id}/preview`);
     expect(preview).toMatchObject({ contentType: 'image/webp', version: models[0]?.version });

@@ -6,6 +6,7 @@ import { describeFile } from '../../models/checkpoint/describe.ts';
 import { openCheckpoint } from '../../models/checkpoint/open.ts';
 import { builtinModel } from '../engine/model/builtin-model.ts';
 import { presetFor } from '../engine/model/preset.ts';
+import { suggestFromLibrary } from '../library/suggest-adapters.ts';
 import type { HandlerContext } from './context.ts';
 import type { HandlersOf } from './handlers.ts';
 
@@ -27,6 +28,8 @@ export function modelHandlers({ library }: HandlerContext): HandlersOf<'models' 
     },
     'adapters.inspect': ({ path }) => inspectAdapter(resolve(path)),
     'adapters.fit': async ({ path, model }) => adapterFit(resolve(path), await openCheckpoint(modelPath(model).path)),
+    'adapters.suggest': async ({ prompt, family, limit }) =>
+      (await suggestFromLibrary(library.models, prompt, family)).slice(0, limit),
   };
 }
 

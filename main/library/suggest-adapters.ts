@@ -1,5 +1,6 @@
+import type { AdapterSuggestion } from '../../contract/adapter.ts';
 import { inspectAdapter } from '../../models/adapters/inspect-adapter.ts';
-import { type DescribedAdapter, type Suggestion, suggestAdapters } from '../../models/adapters/suggest.ts';
+import { type DescribedAdapter, suggestAdapters } from '../../models/adapters/suggest.ts';
 import type { ModelIndex } from './models/model-index.ts';
 
 /** As many as one page of the library holds. */
@@ -13,15 +14,16 @@ export async function suggestFromLibrary(
   models: Pick<ModelIndex, 'list'>,
   prompt: string,
   family?: 'sd1' | 'sd2' | 'sdxl',
-): Promise<Suggestion[]> {
+): Promise<AdapterSuggestion[]> {
   const query = { kind: 'adapter', usable: true, limit: most, ...(family ? { family } : {}) } as const;
   const described: DescribedAdapter[] = [];
-  for (const { path, name, triggers, description, strength } of models.list(query).models) {
+  for (const { path, fileName, name, triggers, description, strength } of models.list(query).models) {
     const facts = await inspectAdapter(path).catch(() => null);
     if (!facts) continue;
     const { tags, metadata } = facts;
-    const texts = [metadata.title, description ?? metadata.description, metadata.comment].filter(Boolean);
-    described.push({ path, name, triggers, description: texts.join('\n'), tags, strength });
+    const texts = [name, metadata.title, description ?? metadata.description, metadata.comment].filter(Boolean);
+    // By its file it is named in prompts.
+    described.push({ path, name: fileName, triggers, description: texts.join('\n'), tags, strength });
   }
   return suggestAdapters(prompt, described);
 }

@@ -1,4 +1,4 @@
-import type { CaptionTag } from '../../contract/adapter.ts';
+import type { AdapterSuggestion, CaptionTag } from '../../contract/adapter.ts';
 
 /** What is known of an adapter in words. */
 export interface DescribedAdapter {
@@ -11,17 +11,6 @@ export interface DescribedAdapter {
   tags: readonly CaptionTag[];
   /** What its author prefers; null: {@link usualStrength}. */
   strength: number | null;
-}
-
-export interface Suggestion {
-  path: string;
-  name: string;
-  /** Above 0, without an upper end; scores of one call compare with each other alone. */
-  score: number;
-  /** Words of the prompt that it was found by, the weightiest first. */
-  words: string[];
-  /** The preferred strength for the best, down to half of it for a score near 0; in steps of 0.05. */
-  strength: number;
 }
 
 /** Of the composition paper (Zhong et al. 2024), for several at once. */
@@ -39,7 +28,7 @@ const [k1, b] = [1.2, 0.75];
  * Adapters whose words are those of the prompt, the best first: BM25F (Robertson, Zaragoza, Taylor 2004) over triggers,
  * name, description and caption tags. It suggests and applies nothing.
  */
-export function suggestAdapters(prompt: string, adapters: readonly DescribedAdapter[]): Suggestion[] {
+export function suggestAdapters(prompt: string, adapters: readonly DescribedAdapter[]): AdapterSuggestion[] {
   const wanted = new Set(wordsOf(prompt.replace(/<[^>]*>/g, ' ')));
   const documents = adapters.map((adapter) => ({ adapter, fields: fieldsOf(adapter) }));
   const average = Object.fromEntries(
