@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { adapterCommand } from './adapter.ts';
 import { devicesCommand } from './devices.ts';
 import { drawCommand } from './draw.ts';
 import { inspectCommand } from './inspect.ts';
@@ -17,6 +18,7 @@ const program = new Command('impasto')
   .version(version)
   .addCommand(drawCommand())
   .addCommand(inspectCommand())
+  .addCommand(adapterCommand())
   .addCommand(devicesCommand())
   .addCommand(queueCommand())
   .addCommand(libraryCommand());

@@ -215,6 +215,12 @@ describe('paths that lead out', () => {
     }
   });
 
+  it('are no pictures of the library, whatever lies there', async () => {
+    for (const path of ['/etc/passwd', join(server.home, 'settings.json'), `${server.home}/pictures/../settings.json`]) {
+      expect(errorOf(await server.call('pictures.get', { path }))?.code, path).toBe('NOT_IN_LIBRARY');
+    }
+  });
+
   it('are tried on every route that takes one, here or in library.test.ts', () => {
     const names = /^(path|paths|folder|name|model|mask|content|reference|undo)$/;
     const taking = routeNames.filter((route) => {
@@ -233,6 +239,7 @@ describe('paths that lead out', () => {
       'models.inspect',
       'models.preset',
       'pictures.export',
+      'pictures.get',
       'pictures.import',
       'pictures.list',
       'pictures.metadata',

@@ -6,20 +6,16 @@ import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import { readTensor } from '../weights/safetensors.ts';
 import type { Adapter, AdapterLayer, Factors } from './adapter.ts';
 import { type AdapterFile, openAdapterFile } from './adapter-file.ts';
-import type { AdapterKeys, LayerTensors, Role } from './adapter-keys.ts';
-import type { AlphaRule } from './alpha-scale.ts';
+import type { AdapterKeys, LayerTensors } from './adapter-keys.ts';
 import { isInputConvolution, type PlacedLayer, placeLayers, refuseWrongBase } from './base-fit.ts';
-import { fullFactors } from './delta/dense.ts';
 import { doraFactors, type WeightProducts } from './delta/dora.ts';
-import { LayerValues, type ModuleSize, type ScaleOf, type Values } from './delta/layer-values.ts';
-import { lohaFactors } from './delta/loha.ts';
-import { lokrFactors } from './delta/lokr.ts';
-import { loraFactors } from './delta/lora.ts';
+import type { ModuleSize } from './delta/layer-values.ts';
 import { widenInput } from './delta/widen-input.ts';
-import { innerAlgorithm, layerAlgorithm } from './layer-algorithm.ts';
+import { layerAlgorithm } from './layer-algorithm.ts';
 import { layerSize } from './layer-shape.ts';
 import { moduleLookup, type TargetModule } from './module-lookup.ts';
 import { type ReadFacts, readFacts } from './read-facts.ts';
+import { factorsOf, readLayer, scaleFor } from './read-layer.ts';
 
 export interface OpenAdapterOptions {
   /** Share of the squared Frobenius norm that a truncated SVD must keep, above 0 and at most 1. */
@@ -219,45 +215,6 @@ async function baseWeight(
   const [target, ...more] = targets;
   if (!target?.weight || more.length > 0 || target.size.input !== own.input) return 'missing';
   return readTensor(target.weight);
-}
-
-async function readLayer(file: AdapterFile, { stem, tensors }: LayerTensors): Promise<LayerValues> {
-  const values = new Map<Role, Values>();
-  for (const [role, { key, ref }] of tensors) {
-    const data = role === 'alpha' ? Float32Array.of(await file.scalar(key, ref)) : await file.floats(key, ref);
-    values.set(role, { shape: ref.shape, data });
-  }
-  return new LayerValues(basename(file.header.path), stem, values);
-}
-
-function scaleFor(values: LayerValues, stem: string, rule: AlphaRule): ScaleOf {
-  const { alpha: configured, rank: configuredRank, rankStabilised } = rule(stem);
-  const alpha = values.get('alpha')?.data[0] ?? configured;
-  return (rankInFile) => {
-    const rank = rankInFile ?? configuredRank;
-    return alpha === null || rank === null ? 1 : alpha / (rankStabilised ? Math.sqrt(rank) : rank);
-  };
-}
-
-function factorsOf(
-  values: LayerValues,
-  layer: LayerTensors,
-  size: ModuleSize,
-  energy: number,
-  scaleOf: ScaleOf,
-): Factors {
-  switch (innerAlgorithm(layer)) {
-    case 'lora':
-      return loraFactors(values, size, scaleOf);
-    case 'loha':
-      return lohaFactors(values, size, scaleOf);
-    case 'lokr':
-      return lokrFactors(values, size, scaleOf, energy);
-    case 'full':
-      return fullFactors(values, size, energy);
-    case null:
-      throw values.invalid('has a magnitude but no factors');
-  }
 }
 
 /** Each target takes its own rows of `up`; there is one, but for a fused projection. */
