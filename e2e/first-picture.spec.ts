@@ -146,6 +146,9 @@ function overlaps(page: Page): Promise<string[]> {
       '.size-numbers > *, .size > .field-label',
       '.layer > *',
       '.tab',
+      '.gallery-search > *',
+      '.gallery-foot > *',
+      '.queue-head > *',
     );
     for (const group of groups) {
       const all = visible(group);

@@ -130,6 +130,13 @@ export const actions = [
     perform: (transport) => draw(transport, 'front'),
   },
   {
+    id: 'batch',
+    label: 'Batch and grid…',
+    group: 'Draw',
+    keys: ['Shift+B'],
+    perform: () => useView.setState({ dialog: 'batch' }),
+  },
+  {
     id: 'cancel',
     label: 'Cancel the picture that is drawn',
     group: 'Draw',

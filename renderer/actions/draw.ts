@@ -18,23 +18,31 @@ export async function draw(transport: Transport, place: 'front' | 'end'): Promis
   if (!seedLocked) useDraft.setState({ draft: { ...draft, seed } });
   useCanvas.setState({ follow: true, comparing: false });
   try {
-    // The last stroke may still be on its way.
-    await raster.settled();
-    const { text: prompt, adapters } = takeTags(draft.prompt);
-    const regional = await fromRegions(transport);
-    const request: RenderRequestInput = {
-      ...draft,
-      prompt,
-      seed,
-      provider: useDevice.getState().provider,
-      ...(await fromPicture(transport)),
-      ...regional,
-      adapters: [...draft.adapters, ...adapters, ...regional.adapters],
-    };
-    await transport.call('queue.add', { requests: [request], place });
+    await transport.call('queue.add', { requests: [await requestNow(transport, seed)], place });
   } catch (thrown) {
     useRefusal.getState().refuse(thrown);
   }
+}
+
+/** What the window shows, as a request. @throws ImpastoError where a part of it cannot be drawn */
+export async function requestNow(
+  transport: Transport,
+  seed = useDraft.getState().draft.seed,
+): Promise<RenderRequestInput> {
+  const { draft } = useDraft.getState();
+  // The last stroke may still be on its way.
+  await raster.settled();
+  const { text: prompt, adapters } = takeTags(draft.prompt);
+  const regional = await fromRegions(transport);
+  return {
+    ...draft,
+    prompt,
+    seed,
+    provider: useDevice.getState().provider,
+    ...(await fromPicture(transport)),
+    ...regional,
+    adapters: [...draft.adapters, ...adapters, ...regional.adapters],
+  };
 }
 
 /** Whether the next picture begins from the one on the canvas, and by what part of it. */

@@ -1,10 +1,12 @@
-import { ArrowUpToLine, Pause, Play, RotateCw, X } from 'lucide-react';
+import { ArrowUpToLine, Copy, Pause, Pencil, Play, RotateCw, X } from 'lucide-react';
+import { useState } from 'react';
 import type { Job, JobProgress } from '../../contract/queue.ts';
 import type { RouteInput, RouteName } from '../../contract/routes.ts';
 import { tellError } from '../state/notices.ts';
 import { useTransport } from '../transport/context.tsx';
 import { ErrorCard } from '../ui/error-card.tsx';
 import { Tip } from '../ui/tip.tsx';
+import { editJob } from './edit-job-dialog.tsx';
 import { duration, fractionOf, remainingOf } from './eta.ts';
 
 const stages: Record<JobProgress['stage'], string> = {
@@ -105,6 +107,16 @@ export function WaitingJob({
             <ArrowUpToLine size={14} aria-hidden="true" />
           </JobButton>
         )}
+        {!running && job.kind === 'render' && (
+          <Tip label="Edit">
+            <button type="button" className="icon-button small" aria-label="Edit" onClick={() => editJob(job.id)}>
+              <Pencil size={13} aria-hidden="true" />
+            </button>
+          </Tip>
+        )}
+        <JobButton label="Duplicate" route="queue.duplicate" input={{ ids: [job.id] }}>
+          <Copy size={13} aria-hidden="true" />
+        </JobButton>
         {held ? (
           <JobButton label="Resume this" route="queue.resume" input={{ ids: [job.id] }}>
             <Play size={14} aria-hidden="true" />
@@ -119,6 +131,7 @@ export function WaitingJob({
         </JobButton>
       </div>
       {progress && <ProgressBar progress={progress} label={`Job ${job.id}`} />}
+      {job.engineDeaths > 0 && <EngineLog job={job.id} />}
     </li>
   );
 }
@@ -136,7 +149,26 @@ export function TroubledJob({ job }: { job: Job }) {
         </JobButton>
       </div>
       {job.error && <ErrorCard error={job.error} />}
+      {job.engineDeaths > 0 && <EngineLog job={job.id} />}
     </li>
+  );
+}
+
+/** What the engine last wrote before it died over a job, for whoever wants to know more than the note says. */
+function EngineLog({ job }: { job: number }) {
+  const transport = useTransport();
+  const [log, setLog] = useState<string | null>(null);
+  return (
+    <details
+      className="job-log"
+      onToggle={(event) => {
+        if (!event.currentTarget.open || log !== null) return;
+        transport.call('queue.log', { id: job }).then((answer) => setLog(answer.log), tellError);
+      }}
+    >
+      <summary>What the engine last wrote</summary>
+      <pre>{log === '' ? 'Nothing.' : log}</pre>
+    </details>
   );
 }
 

@@ -1,4 +1,4 @@
-import { ListEnd, Pause, Play, Trash2 } from 'lucide-react';
+import { Grid3x3, ListEnd, Pause, Play, Trash2 } from 'lucide-react';
 import { useState } from 'react';
 import { perform, useAction } from '../actions/perform.ts';
 import { runningJob, troubledJobs, useJobs, waitingJobs } from '../state/jobs.ts';
@@ -35,6 +35,9 @@ export function QueuePanel() {
         <span className="queue-left">
           {waiting.length > 0 && left !== null && !state?.paused ? `${duration(left)} left` : ''}
         </span>
+        <ActionButton id="batch" side="bottom">
+          <Grid3x3 size={15} aria-hidden="true" />
+        </ActionButton>
         {waiting.length > 0 && (
           <ActionButton id="cancel-all" side="bottom">
             <ListEnd size={15} aria-hidden="true" />

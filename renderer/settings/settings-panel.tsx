@@ -11,21 +11,8 @@ import { AdapterRack } from './adapter-rack.tsx';
 import { DrawFooter } from './draw-footer.tsx';
 import { ModelPicker } from './model-picker.tsx';
 import { PromptField } from './prompt-field.tsx';
+import { samplerNames } from './sampler-names.ts';
 import { SizeField } from './size-field.tsx';
-
-const samplers: Record<(typeof schedulerNames)[number], string> = {
-  ddim: 'DDIM',
-  'ddim-inverse': 'DDIM inverse',
-  pndm: 'PNDM',
-  euler: 'Euler',
-  'euler-a': 'Euler ancestral',
-  heun: 'Heun',
-  'dpmpp-2m': 'DPM++ 2M',
-  'dpmpp-2m-sde': 'DPM++ 2M SDE',
-  unipc: 'UniPC',
-  lcm: 'LCM',
-  tcd: 'TCD',
-};
 
 const sigmaNames: [SigmaSchedule | '', string][] = [
   ['', 'As the model says'],
@@ -139,7 +126,7 @@ export function SettingsPanel() {
         <Choice
           label="Sampler"
           value={draft.scheduler.name}
-          options={schedulerNames.map((name) => [name, samplers[name]] as const)}
+          options={schedulerNames.map((name) => [name, samplerNames[name]] as const)}
           onChange={(name) => editScheduler({ name })}
         />
         <Collapsible.Root className="more">

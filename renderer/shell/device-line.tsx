@@ -1,7 +1,12 @@
 import { Cpu } from 'lucide-react';
 import { Popover, RadioGroup } from 'radix-ui';
+import { useEffect, useState } from 'react';
 import type { RenderRequest } from '../../contract/request.ts';
+import type { RouteOutput } from '../../contract/routes.ts';
 import { providerNames, useDevice } from '../state/device.ts';
+import { useDraft } from '../state/draft.ts';
+import { modelName, useModels } from '../state/models.ts';
+import { useTransport } from '../transport/context.tsx';
 import { ErrorCard } from '../ui/error-card.tsx';
 
 /** What draws, why, and the choice of another. */
@@ -46,6 +51,7 @@ export function DeviceLine() {
                   </RadioGroup.Item>
                 ))}
               </RadioGroup.Root>
+              <MemoryLine />
               <p className="hint">
                 {gigabytes(report.freeMemory)} of {gigabytes(report.totalMemory)} memory free
               </p>
@@ -57,6 +63,28 @@ export function DeviceLine() {
   );
 }
 
+/** What the chosen model needs, by its parameters, against what the engine may hold. */
+function MemoryLine() {
+  const transport = useTransport();
+  const model = useDraft((state) => state.draft.model);
+  const facts = useModels((state) => state.facts.get(model)?.facts);
+  const [memory, setMemory] = useState<RouteOutput<'engine.memory'> | null>(null);
+  useEffect(() => {
+    // Before the engine has started there is nothing to tell of.
+    transport.call('engine.memory', {}).then(setMemory, () => setMemory(null));
+  }, [transport]);
+  if (!facts) return null;
+  const parameters = Object.values(facts.parameters).reduce((sum, count) => sum + count, 0);
+  // Weights are held in single precision unless half is asked for (`Precision`).
+  const needed = parameters * 4;
+  return (
+    <p className="hint">
+      The weights of {modelName(model)} take about {gigabytes(needed)}, half of it in half precision
+      {memory && `; the engine may hold ${gigabytes(memory.budget)} and holds ${gigabytes(memory.sessions)} now`}.
+    </p>
+  );
+}
+
 function gigabytes(bytes: number): string {
-  return `${(bytes / 2 ** 30).toFixed(1)} GB`;
+  return bytes >= 2 ** 28 ? `${(bytes / 2 ** 30).toFixed(1)} GB` : `${Math.round(bytes / 2 ** 20)} MB`;
 }

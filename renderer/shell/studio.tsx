@@ -1,8 +1,10 @@
 import { Tooltip } from 'radix-ui';
+import { BatchDialog } from '../batch/batch-dialog.tsx';
 import { CanvasPanel } from '../canvas/canvas-panel.tsx';
 import { CompareDialog } from '../gallery/compare-dialog.tsx';
 import { ExportDialog } from '../gallery/export-dialog.tsx';
 import { HubDialog } from '../hub/hub-dialog.tsx';
+import { EditJobDialog } from '../queue/edit-job-dialog.tsx';
 import { SettingsPanel } from '../settings/settings-panel.tsx';
 import { useView } from '../state/view.ts';
 import { CommandMenu } from './command-menu.tsx';
@@ -29,6 +31,8 @@ export function Studio() {
       <ExportDialog />
       <CompareDialog />
       <HubDialog />
+      <BatchDialog />
+      <EditJobDialog />
       <DropTarget />
     </Tooltip.Provider>
   );

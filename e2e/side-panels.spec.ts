@@ -1,0 +1,121 @@
+import { resolve } from 'node:path';
+import { AxeBuilder } from '@axe-core/playwright';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { jobsOf } from './jobs.ts';
+import { findChromium, type Studio, startStudio } from './studio.ts';
+
+const found = findChromium();
+if ('missing' in found) console.warn(`The window's specs are skipped: ${found.missing}.`);
+
+const fixtures = resolve(import.meta.dirname, '../fixtures');
+
+describe.skipIf('missing' in found)('models, adapters and batches', () => {
+  let studio: Studio;
+  let page: Page;
+  beforeAll(async () => {
+    studio = await startStudio();
+    page = await studio.open();
+  });
+  afterAll(() => studio?.close());
+
+  const seriousViolations = async () =>
+    (await new AxeBuilder({ page }).analyze()).violations
+      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+      .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(' | ')}`);
+
+  it("says in words why the hub's address is none", async () => {
+    await page.getByRole('button', { name: /^Model:/ }).click();
+    await page.getByRole('button', { name: 'Download…' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Download a model' });
+    await dialog.getByLabel('Model on the Hugging Face hub').fill('not a model');
+    await page.keyboard.press('Enter');
+    const alert = dialog.getByRole('alert');
+    await alert.waitFor();
+    expect(await alert.textContent()).toContain('HUB_REFERENCE');
+    expect(await alert.textContent()).toContain('owner/name');
+    expect(await seriousViolations()).toEqual([]);
+    await page.keyboard.press('Escape');
+  });
+
+  it('takes in a folder of models, and chooses one that was searched for', async () => {
+    await page.getByRole('button', { name: /^Model:/ }).click();
+    await page.getByLabel('Open a model file or folder').fill(resolve(fixtures, 'small/models'));
+    await page.getByRole('button', { name: 'Add all in this folder' }).click();
+    await page.getByLabel('Search models').fill('sdxl');
+    await page
+      .getByRole('button', { name: /^S?sdxl/ })
+      .first()
+      .waitFor({ timeout: 30_000 });
+    expect(await page.getByRole('button', { name: /Impasto demo/, pressed: true }).count()).toBe(0);
+    await page.getByLabel('Search models').fill('sd1');
+    expect(await seriousViolations()).toEqual([]);
+    await page
+      .locator('.model-item', { hasText: /^S?sd1Stable/ })
+      .first()
+      .click();
+    await page.getByRole('button', { name: /^Model: sd1/ }).waitFor();
+  });
+
+  it('finds an adapter, says how many layers fit, and bends its strength over the steps by keys', async () => {
+    await studio.backend.call('library.addFolder', { kind: 'models', path: resolve(fixtures, 'adapters') });
+    await page.getByRole('button', { name: 'Add', exact: true }).click();
+    await page.getByLabel('Search adapters').fill('kohya');
+    await page.getByRole('list', { name: 'Adapters that are here' }).getByRole('button').first().click();
+    const card = page.locator('.adapter');
+    await card.getByText(/\d+ of \d+ layers/).waitFor();
+    await card.getByRole('button', { name: /When and where/ }).click();
+    await card.getByLabel('Another strength on the text').check();
+    await card.getByLabel('Strength changes over the steps').check();
+    const last = card.getByRole('slider', { name: /^Point 2/ });
+    await last.focus();
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('ArrowDown');
+    expect(await last.getAttribute('aria-valuenow')).toBe('0.9');
+    expect(await seriousViolations()).toEqual([]);
+    await card.getByRole('button', { name: /^Take off/ }).click();
+  });
+
+  it('counts a grid before it is drawn, refuses a wrong value in words, and adds it', async () => {
+    await page.getByRole('tab', { name: /^Queue/ }).click();
+    await page.getByRole('button', { name: 'Pause', exact: true }).click();
+    await page.getByRole('button', { name: 'Batch and grid…' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Batch and grid' });
+    await dialog.getByLabel('X: what changes').selectOption('steps');
+    await dialog.getByLabel('X: values').fill('two');
+    await dialog.getByRole('alert').getByText('steps cannot be "two"').waitFor();
+    await dialog.getByLabel('X: values').fill('1-3');
+    await dialog.getByLabel('Y: what changes').selectOption('guidance.scale');
+    await dialog.getByLabel('Y: values').fill('1, 2');
+    await dialog.getByRole('button', { name: /^Draw 6 pictures/ }).waitFor();
+    expect(await seriousViolations()).toEqual([]);
+    await dialog.getByRole('button', { name: /^Draw 6 pictures/ }).click();
+    await expect
+      .poll(async () => (await jobsOf(studio)).map(({ kind }) => kind).sort())
+      .toEqual([...Array<string>(6).fill('render'), 'sheet']);
+    await page.getByRole('listitem', { name: /Sheet of the grid$/ }).waitFor();
+  });
+
+  it('changes and doubles a job that waits', async () => {
+    const row = page.getByRole('list', { name: 'Queue' }).getByRole('listitem').first();
+    await row.hover();
+    await row.getByRole('button', { name: 'Edit', exact: true }).click();
+    const dialog = page.getByRole('dialog', { name: 'Edit the job' });
+    await dialog.getByLabel('Prompt', { exact: true }).fill('edited in the queue');
+    await dialog.getByRole('spinbutton', { name: 'Steps' }).fill('2');
+    expect(await seriousViolations()).toEqual([]);
+    await dialog.getByRole('button', { name: 'Save' }).click();
+    await dialog.waitFor({ state: 'hidden' });
+    const edited = page.getByRole('listitem', { name: /: edited in the queue$/ });
+    await edited.hover();
+    await edited.getByRole('button', { name: 'Duplicate' }).click();
+    await expect.poll(() => edited.count()).toBe(2);
+    const jobs = (await jobsOf(studio)).filter(({ request }) => request.prompt === 'edited in the queue');
+    expect(jobs.map(({ request }) => request.steps)).toEqual([2, 2]);
+  });
+
+  it('has given the page and its policy nothing to complain of', () => {
+    // What was refused above is told by the browser as well.
+    expect(studio.complaints.filter((line) => !/40[04]|422/.test(line))).toEqual([]);
+  });
+});
