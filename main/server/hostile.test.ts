@@ -216,7 +216,11 @@ describe('paths that lead out', () => {
   });
 
   it('are no pictures of the library, whatever lies there', async () => {
-    for (const path of ['/etc/passwd', join(server.home, 'settings.json'), `${server.home}/pictures/../settings.json`]) {
+    for (const path of [
+      '/etc/passwd',
+      join(server.home, 'settings.json'),
+      `${server.home}/pictures/../settings.json`,
+    ]) {
       expect(errorOf(await server.call('pictures.get', { path }))?.code, path).toBe('NOT_IN_LIBRARY');
     }
   });
