@@ -95,9 +95,9 @@ function useFit(path: string, readable: boolean) {
   const [fit, setFit] = useState<Fit | null>(null);
   useEffect(() => {
     let gone = false;
-    // One that lies outside the watched folders has no entry, and needs none.
-    transport.call('models.get', { path }).then(
-      (found) => gone || setEntry(found),
+    // Looked for, not asked for by path: one outside the watched folders has no entry, which is no error.
+    transport.call('models.list', { kind: 'adapter', text: modelName(path), limit: 1000 }).then(
+      ({ models }) => gone || setEntry(models.find((found) => found.path === path) ?? null),
       () => gone || setEntry(null),
     );
     return () => {
