@@ -67,6 +67,30 @@ async function regions(page: Page): Promise<void> {
   await page.getByLabel('Prompt of Region 2').blur();
 }
 
+/** The dialogs of gallery, queue and models. */
+async function dialogs(page: Page, colorScheme: string): Promise<void> {
+  const thumbs = page.locator('.thumb');
+  await thumbs.nth(0).focus();
+  await page.keyboard.press('Space');
+  await thumbs.nth(1).focus();
+  await page.keyboard.press('Space');
+  await page.keyboard.press('Shift+C');
+  await page.getByRole('dialog', { name: 'Compare' }).getByRole('rowheader', { name: 'Seed' }).waitFor();
+  await shoot(page, `compare-${colorScheme}`);
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('Control+S');
+  await page.getByRole('dialog', { name: 'Export' }).waitFor();
+  await shoot(page, `export-${colorScheme}`);
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('Shift+B');
+  await page.getByRole('dialog', { name: 'Batch and grid' }).waitFor();
+  await shoot(page, `batch-${colorScheme}`);
+  await page.keyboard.press('Escape');
+  await page.getByRole('button', { name: /^Model:/ }).click();
+  await shoot(page, `models-${colorScheme}`);
+  await page.keyboard.press('Escape');
+}
+
 const studio = await startStudio();
 try {
   const first = await studio.open({ colorScheme: 'dark' });
@@ -82,6 +106,7 @@ try {
       .nth(prompts.length - 1)
       .waitFor({ timeout: 300_000 });
     await page.getByText('steps').last().waitFor();
+    await dialogs(page, colorScheme);
     await page
       .getByLabel('Prompt', { exact: true })
       .fill('a (yellow star:1.2) above a boat at sunset, {flat poster|ink outline}');
