@@ -7,12 +7,6 @@
 export const networks = ['unet', 'textEncoder', 'textEncoder2'] as const;
 export type Network = (typeof networks)[number];
 
-export const networkTitles: Record<Network, string> = {
-  unet: 'UNet',
-  textEncoder: 'text encoder',
-  textEncoder2: 'second text encoder',
-};
-
 export function underscored(name: string): string {
   return name.replaceAll('.', '_');
 }

@@ -1,6 +1,7 @@
 import { ImpastoError } from '../../contract/errors.ts';
 import type { DataType, Graph, GraphNode } from '../onnx/graph.ts';
 import { type AdaptableModule, inputGate } from './adaptable-modules.ts';
+import { int, node } from './edit.ts';
 
 /**
  * The gated side branch: y = Wx + ((x A) . M) B on any Linear or convolution of a graph, authored or imported.
@@ -336,16 +337,4 @@ interface Place {
   x: string;
   plain: string;
   y: string;
-}
-
-const int = (value: number) => ({ type: 'int', value }) as const;
-
-function node(
-  name: string,
-  op: string,
-  inputs: string[],
-  output: string,
-  attributes: GraphNode['attributes'] = {},
-): GraphNode {
-  return { name, op, domain: '', inputs, outputs: [output], attributes };
 }

@@ -1,4 +1,5 @@
 import { create } from 'zustand';
+import { sameProportions } from '../../contract/proportions.ts';
 import type { RenderRequest } from '../../contract/request.ts';
 import { record } from '../state/history.ts';
 import type { Picture } from '../state/jobs.ts';
@@ -158,10 +159,4 @@ export function show(next: Shown, follow: boolean): void {
     margins: noMargins,
     ...(!same && { comparing: false }),
   });
-}
-
-type Sized = Pick<Shown, 'width' | 'height'>;
-
-export function sameProportions(a: Sized, b: Sized): boolean {
-  return Math.abs(a.width * b.height - b.width * a.height) <= Math.max(a.width, b.width, a.height, b.height);
 }

@@ -1,6 +1,7 @@
 import Konva from 'konva';
+import { sameProportions } from '../../contract/proportions.ts';
 import { useDraft } from '../state/draft.ts';
-import { frameOf, hasMargins, isPaintTool, type Margins, sameProportions, useCanvas } from './canvas-state.ts';
+import { frameOf, hasMargins, isPaintTool, type Margins, useCanvas } from './canvas-state.ts';
 import { cursorOf, draggedMargins, edgesAt, type FrameEdges, setMargins } from './frame-drag.ts';
 import { maskId, useLayers } from './layers.ts';
 import { loadPicture } from './load-picture.ts';

@@ -10,8 +10,6 @@ interface JobsState {
   jobs: ReadonlyMap<number, Job>;
   progress: ReadonlyMap<number, JobProgress>;
   state: QueueState | null;
-  /** Jobs with pictures that there are beyond those that were fetched. */
-  more: boolean;
   loaded: boolean;
 }
 
@@ -19,7 +17,6 @@ export const useJobs = create<JobsState>(() => ({
   jobs: new Map(),
   progress: new Map(),
   state: null,
-  more: false,
   loaded: false,
 }));
 
@@ -36,6 +33,7 @@ export interface Picture {
   request: RenderRequest;
 }
 
+/** Ended jobs that are fetched at the start. */
 const page = 200;
 
 /** Keeps the list of jobs as the queue has it. @returns what stops it */
@@ -59,26 +57,8 @@ async function load(transport: Transport): Promise<void> {
       transport.call('queue.state', {}),
     ]);
     const jobs = new Map([...waiting.jobs, ...ended.jobs].map((job) => [job.id, job]));
-    useJobs.setState({ jobs, state, more: ended.total > ended.jobs.length, loaded: true });
+    useJobs.setState({ jobs, state, loaded: true });
   } catch (thrown) {
-    tellError(thrown);
-  }
-}
-
-/** Fetches the next older pictures. */
-export async function loadOlder(transport: Transport): Promise<void> {
-  const { jobs, more } = useJobs.getState();
-  if (!more) return;
-  useJobs.setState({ more: false });
-  const offset = [...jobs.values()].filter(({ state }) => state === 'done' || state === 'cancelled').length;
-  const states = ['done', 'cancelled'] as const;
-  try {
-    const older = await transport.call('queue.list', { states: [...states], order: 'newest', offset, limit: page });
-    const all = new Map(useJobs.getState().jobs);
-    for (const job of older.jobs) all.set(job.id, job);
-    useJobs.setState({ jobs: all, more: older.total > offset + older.jobs.length });
-  } catch (thrown) {
-    useJobs.setState({ more: true });
     tellError(thrown);
   }
 }

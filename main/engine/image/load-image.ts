@@ -1,4 +1,5 @@
 import type { EngineWarning } from '../../../contract/engine.ts';
+import { sameProportions } from '../../../contract/proportions.ts';
 import { type Decoded, decodePicture } from './decode.ts';
 import { type Pixels, toTensor } from './pixels.ts';
 import { resampleLanczos } from './resample.ts';
@@ -55,11 +56,6 @@ export async function loadImage(path: string, options: LoadImageOptions): Promis
   const pixels = new Float32Array(rgb.length);
   for (let i = 0; i < rgb.length; i++) pixels[i] = (rgb[i] as number) / top;
   return { width, height, pixels, tensor: toTensor({ width, height, pixels }), source: size, warnings };
-}
-
-/** True where both have the same proportions but for the rounding of a side to whole pixels. */
-export function sameProportions(a: { width: number; height: number }, b: { width: number; height: number }): boolean {
-  return Math.abs(a.width * b.height - b.width * a.height) <= Math.max(a.width, a.height, b.width, b.height);
 }
 
 function flatten(decoded: Decoded, background: readonly [number, number, number]) {

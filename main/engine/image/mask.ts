@@ -1,8 +1,8 @@
 import type { EngineWarning } from '../../../contract/engine.ts';
 import { ImpastoError } from '../../../contract/errors.ts';
+import { sameProportions } from '../../../contract/proportions.ts';
 import { gaussianBlur } from './blur.ts';
 import { type Decoded, decodePicture } from './decode.ts';
-import { sameProportions } from './load-image.ts';
 import { resampleLanczos } from './resample.ts';
 
 export interface LoadMaskOptions {

@@ -12,28 +12,14 @@ import {
 import { adapterName } from '../../../models/adapters/adapter-name.ts';
 import type { Database, Row } from '../../database/database.ts';
 import type { FileHashes } from './hash-file.ts';
-import type { ModelFacts } from './identify-model.ts';
-import type { Sidecar } from './sidecar-files.ts';
+import { type ModelFacts, noFacts } from './identify-model.ts';
+import { emptySidecar, type Sidecar } from './sidecar-files.ts';
 import type { FoundModel } from './walk-models.ts';
 
 type Known = Pick<FoundModel, 'path' | 'layout' | 'signature' | 'sidecars'>;
 
 /** What a row's `facts` hold. */
 type StoredFacts = Omit<ModelFacts, 'problem' | 'kind' | 'family'> & { strength: number | null };
-
-const noFacts: StoredFacts = {
-  base: null,
-  variant: null,
-  algorithm: null,
-  rank: null,
-  layers: null,
-  dtype: null,
-  trainedSize: null,
-  triggers: [],
-  description: null,
-  notes: [],
-  strength: null,
-};
 
 const columns = `m.id, m.signature, m.path, m.folder, m.layout, m.bytes, m.modified, m.state, m.kind, m.family, m.name, m.preview, m.facts,
   m.problem, substr(h.sha256, 1, 10) AS hash, substr(h.body_sha256, 1, 12) AS body_hash`;
@@ -63,7 +49,7 @@ export class ModelIndex {
              facts) VALUES (?, ?, ?, ?, ?, ?, ?, 'pending', ?, ?, ?, ?, ?)`,
           ...[modelId(path), path, folder, layout, signature, bytes, modified, name, wordsOf([name, basename(path)])],
           preview,
-          ...[JSON.stringify(sidecars), JSON.stringify(noFacts)],
+          ...[JSON.stringify(sidecars), JSON.stringify(storedFacts(noFacts, emptySidecar()))],
         );
       }
     });
@@ -102,16 +88,8 @@ export class ModelIndex {
   putFacts(learnt: readonly { model: Known; facts: ModelFacts; sidecar: Sidecar }[]): void {
     this.#database.transaction(() => {
       for (const { model, facts, sidecar } of learnt) {
-        const { problem, kind, family, ...rest } = facts;
-        const stored: StoredFacts = {
-          ...rest,
-          base: rest.base ?? sidecar.base,
-          // An author's own words stand before what was guessed from captions.
-          triggers: sidecar.triggers.length > 0 ? sidecar.triggers : rest.triggers,
-          description: sidecar.description ?? rest.description,
-          notes: [...rest.notes, ...sidecar.notes],
-          strength: sidecar.strength,
-        };
+        const { problem, kind, family } = facts;
+        const stored = storedFacts(facts, sidecar);
         const name = sidecar.name ?? nameOf(model.path);
         const words = wordsOf([name, basename(model.path), stored.base ?? '', ...stored.triggers]);
         this.#database.run(
@@ -229,6 +207,18 @@ export class ModelIndex {
         count: Number(n),
       }));
   }
+}
+
+function storedFacts({ problem, kind, family, ...rest }: ModelFacts, sidecar: Sidecar): StoredFacts {
+  return {
+    ...rest,
+    base: rest.base ?? sidecar.base,
+    // An author's own words stand before what was guessed from captions.
+    triggers: sidecar.triggers.length > 0 ? sidecar.triggers : rest.triggers,
+    description: sidecar.description ?? rest.description,
+    notes: [...rest.notes, ...sidecar.notes],
+    strength: sidecar.strength,
+  };
 }
 
 function notInLibrary(what: string): ImpastoError {
