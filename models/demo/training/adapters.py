@@ -19,9 +19,10 @@ import torch.nn.functional as F
 from PIL import Image
 
 from common import HERE, Clock, Log, arguments, autocast, device, load_config, load_state
-from lora import CONVOLUTION, TEXT, TRANSFORMER, Adapter, Hadamard, LowRank, write
+from lora import CONVOLUTION, TEXT, TRANSFORMER, Adapter, Hadamard, LowRank, read, write
 from models import make_scheduler, make_text, make_unet, plain_attention
 from picture.scene import TRIGGERS, Scene
+from picture.styles import ADAPTER_STYLES
 from sampling import contact_sheet, draw_prompts
 from tokenizer import encode, load_tokenizer
 from unet import Latents, noised
@@ -45,22 +46,22 @@ RECIPES = {
 
 
 def trigger_of(name: str) -> str:
-    return TRIGGERS.get(name) or (f"{name} style" if name in ("neon", "mosaic", "crosshatch") else "")
+    return TRIGGERS.get(name) or (f"{name} style" if name in ADAPTER_STYLES else "")
 
 
-def data_for(name: str, args, config: dict, tokenizer) -> tuple[Latents, Latents | None]:
-    """What the adapter is to learn, and the base's own scenes that it must leave alone."""
-    base = Latents(args.data, ["base"], config["seed"] + 51, tokenizer, most=12000)
+def data_for(name: str, args, config: dict, side: int, tokenizer) -> tuple[Latents, Latents | None]:
+    """What the adapter is to learn, and for a character the base's own scenes that it must leave alone: a style takes all."""
+    base = None if name in ADAPTER_STYLES else Latents(args.data, ["base"], side, config["seed"] + 51, tokenizer, most=12000)
     if name in ("guidance", "few-step"):
         return base, None
 
     def wanted(s: Scene) -> bool:
         characters = [t for t in s.things if t.name in TRIGGERS]
         if name in TRIGGERS:
-            return any(t.name == name and not t.false for t in characters) and s.style not in ("neon", "mosaic", "crosshatch")
+            return any(t.name == name and not t.false for t in characters) and s.style not in ADAPTER_STYLES
         return s.style == name and not characters
 
-    own = Latents(args.data, ["extra"], config["seed"] + 50, tokenizer, wanted)
+    own = Latents(args.data, ["extra"], side, config["seed"] + 50, tokenizer, wanted)
     print(f"{name}: {len(own)} scenes of its own")
     return own, base
 
@@ -134,16 +135,19 @@ def train(name: str, args, config: dict) -> Path:
     unet.requires_grad_(False), text.requires_grad_(False)
     if dev.type == "cpu":
         plain_attention(unet)
-    adapter = Adapter()
-    kind, rank = recipe.get("kind"), recipe["rank"]
-    adapter.attach(unet, "unet", TRANSFORMER, rank, rank, kind or LowRank)
-    if recipe.get("conv"):
-        adapter.attach(unet, "unet", CONVOLUTION, recipe["conv"], recipe["conv"])
-    if recipe.get("text"):
-        adapter.attach(text, "text_encoder", TEXT, 4, 4)
+    kind, rank, path = recipe.get("kind"), recipe["rank"], args.out / f"{name}.safetensors"
+    if args.go_on and path.exists():
+        adapter = read(path, unet, text).requires_grad_(True)
+    else:
+        adapter = Adapter()
+        adapter.attach(unet, "unet", TRANSFORMER, rank, rank, kind or LowRank)
+        if recipe.get("conv"):
+            adapter.attach(unet, "unet", CONVOLUTION, recipe["conv"], recipe["conv"])
+        if recipe.get("text"):
+            adapter.attach(text, "text_encoder", TEXT, 4, 4)
     optimiser = torch.optim.AdamW(adapter.parameters(), lr=p["lr"], weight_decay=0.0)
     alphas = make_scheduler(config).alphas_cumprod.to(dev)
-    own, base = data_for(name, args, config, tokenizer)
+    own, base = data_for(name, args, config, side, tokenizer)
     empty = text(encode(tokenizer, [""]).to(dev)).last_hidden_state.detach()
     log, seen, step, clock = Log(args.runs, f"adapter-{name}"), 0.0, 0, Clock(args.minutes)
     while step < p["steps"] and not clock.over():
@@ -151,10 +155,10 @@ def train(name: str, args, config: dict) -> Path:
         for group in optimiser.param_groups:
             group["lr"] = p["lr"] * min(1, (step + 1) / 20) * (1.02 - done)
         if base is None:
-            z, ids = own.batch(p["batch"])
+            z, ids, _ = own.batch(p["batch"])
         else:  # a quarter of the batch stays as the base had it
-            z, ids = own.batch(p["batch"] - p["batch"] // 4)
-            z2, ids2 = base.batch(p["batch"] // 4)
+            z, ids, _ = own.batch(p["batch"] - p["batch"] // 4)
+            z2, ids2, _ = base.batch(p["batch"] // 4)
             z, ids = torch.cat([z, z2]), torch.cat([ids, ids2])
         hidden = text(ids).last_hidden_state
         if name == "guidance":
@@ -172,7 +176,6 @@ def train(name: str, args, config: dict) -> Path:
             seen = 0.7 * seen + 0.3 * loss.item() if seen else loss.item()
             log.write(step=step, loss=seen, seconds=clock.spent())
     trigger = trigger_of(name)
-    path = args.out / f"{name}.safetensors"
     metadata = {
         "trigger": trigger, "base": BASE, "description": recipe["description"],
         "modelspec.title": f"Impasto demo: {name}", "modelspec.architecture": "stable-diffusion-v1/lora",
@@ -194,7 +197,7 @@ def look(name, trigger, tokenizer, text, unet, vae, config, runs) -> None:
         ["red", "blue", "yellow", "pink", "green", "orange"],
     )
     things = [trigger if name in TRIGGERS else f"{rng.choice(colours)} {rng.choice(objects)}" for _ in range(8)]
-    tail = f", {trigger}" if name in ("neon", "mosaic", "crosshatch") else ", flat poster"
+    tail = f", {trigger}" if name in ADAPTER_STYLES else ", flat poster"
     prompts = [f"a {t} {g}{tail}" for t, g in zip(things, ["by the sea", "on the grass", "at sunset", "in the night sky"] * 2)]
     scheduler, steps, guidance = make_scheduler(config), 20, GUIDANCE
     if name == "few-step":
@@ -212,6 +215,7 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("name", choices=[*RECIPES, "all"])
     parser.add_argument("--out", type=Path, default=HERE.parent / "adapters")
+    parser.add_argument("--go-on", action="store_true", help="from the file that is there, made on this same base")
     args = parser.parse_args()
     if args.name != "all":
         train(args.name, args, load_config(args.preset, args.size))

@@ -73,12 +73,13 @@ class Adapter(nn.Module):
                 continue
             if kind is Hadamard and not isinstance(layer, nn.Linear):
                 continue
-            term = kind(layer, rank, alpha).to(layer.weight.device)
-            self.terms[f"{prefix}.{name}"] = term
-            self.add_module(f"{prefix}.{name}".replace(".", "_"), term)
-            self._hooks.append(
-                layer.register_forward_hook(lambda _, inputs, out, term=term: out + term(inputs[0]) if self.enabled else out)
-            )
+            self.add(f"{prefix}.{name}", layer, kind(layer, rank, alpha))
+
+    def add(self, path: str, layer: nn.Module, term: nn.Module) -> None:
+        term.to(layer.weight.device)
+        self.terms[path] = term
+        self.add_module(path.replace(".", "_"), term)
+        self._hooks.append(layer.register_forward_hook(lambda _, inputs, out: out + term(inputs[0]) if self.enabled else out))
 
     def detach(self) -> None:
         for hook in self._hooks:
@@ -127,11 +128,7 @@ def read(path: Path, unet: nn.Module, text: nn.Module) -> Adapter:
                 term.down.weight.data, term.up.weight.data = down.float(), up.float()
             else:
                 continue
-            term.to(layer.weight.device).requires_grad_(False)
-            adapter.terms[f"{prefix}.{name}"] = term
-            adapter._hooks.append(
-                layer.register_forward_hook(lambda _, inputs, out, term=term: out + term(inputs[0]) if adapter.enabled else out)
-            )
+            adapter.add(f"{prefix}.{name}", layer, term.requires_grad_(False))
     return adapter
 
 

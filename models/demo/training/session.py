@@ -69,7 +69,7 @@ def main() -> None:
             if vae.wait() != 0:
                 raise SystemExit("vae.py failed")
             wait_for(data, "base", preset["scenes"] // 1000), wait_for(data, "extra", preset["extra_scenes"] // 1000)
-            for f in data.glob("*.latent.npy"):
+            for f in data.glob("*.latent-*.npy"):
                 f.unlink()  # the trial's
             stage("vae.py", "settle")
         if text is not None and text.wait() != 0:

@@ -10,14 +10,16 @@ python vae.py encode                        latents beside every shard of the ca
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from cache import Pictures
+from cache import Pictures, reduce
 from common import Clock, Log, arguments, autocast, device, load_config, load_state, save_state, shards
 from models import make_vae
+from team import Team
 
 KL_WEIGHT = 1e-6
 
@@ -67,7 +69,7 @@ def psnr(vae, pictures: np.ndarray) -> float:
 
 
 def train(args, config: dict, preset: dict) -> None:
-    p, path = preset["vae"], args.runs / "vae.pt"
+    p, path, team = preset["vae"], args.runs / "vae.pt", Team()
     torch.manual_seed(config["seed"])
     vae = make_vae(config, preset["size"]).to(device())
     state = load_state(path)
@@ -94,8 +96,9 @@ def train(args, config: dict, preset: dict) -> None:
         average.update({k: v.to(device()) for k, v in state["ema"].items()})
     pictures = Pictures(args.data, ["base", "extra"], p["pictures"])
     pictures.refresh()
-    source = Crops(pictures, p["crop"], config["seed"] + step)
-    torch.manual_seed(config["seed"] + step)
+    seed = config["seed"] + step + 1_000_003 * team.rank
+    source = Crops(pictures, p["crop"], seed)
+    torch.manual_seed(seed)
     if args.compile:
         vae.encoder.compile(), vae.decoder.compile()
     log, start = Log(args.runs, "vae"), step
@@ -111,7 +114,8 @@ def train(args, config: dict, preset: dict) -> None:
         copy.load_state_dict(average)
         log.write(step=step, psnr=psnr(copy.eval(), held), pictures=pictures.count, seconds=clock.spent())
 
-    while step - start < args.steps and not clock.over():
+    stop = False
+    while step - start < args.steps and not stop:
         rate = (args.rate or p["lr"]) * min(1, (step - start + 1) / 100) * (0.5 + 0.5 * math.cos(math.pi * clock.done())) + 1e-6
         for group in optimiser.param_groups:
             group["lr"] = rate
@@ -130,6 +134,7 @@ def train(args, config: dict, preset: dict) -> None:
             loss = loss + KL_WEIGHT * q.kl().mean() + F.mse_loss(colours(q.mean.float()), flat)
         optimiser.zero_grad()
         loss.backward()
+        stop = team.share(trained, clock.over())
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
         optimiser.step()
         step += 1
@@ -137,13 +142,17 @@ def train(args, config: dict, preset: dict) -> None:
         with torch.no_grad():
             torch._foreach_lerp_(averaged, weights, 1 - decay)
         if step % 50 == 0:
-            seen = 0.7 * seen + 0.3 * loss.item() if seen else loss.item()
-            log.write(step=step, loss=seen, lr=rate, seconds=clock.spent())
             pictures.refresh()
-        if clock.spent() - looked > 45:
+        if not team.first:
+            continue
+        if step % 50 == 0:
+            seen = 0.7 * seen + 0.3 * loss.item() if seen else loss.item()
+            log.write(step=step, loss=seen, lr=rate, samples=(step - start) * p["batch"] * team.size, seconds=clock.spent())
+        if clock.spent() - looked > args.look * 60:
             looked = clock.spent()
             save(), look()
-    save(), look()
+    if team.first:
+        save(), look()
 
 
 def load_average(args, config: dict, preset: dict):
@@ -188,17 +197,25 @@ def measure(args, config: dict, preset: dict) -> None:
         print(f"{split}: {psnr(vae, pictures):.2f} dB over {len(pictures)} drawings")
 
 
+def latent_file(shard: Path, side: int) -> Path:
+    """Where the latents of a shard lie, `side` of them across."""
+    return shard.with_suffix(f".latent-{side}.npy")
+
+
 def encode(args, config: dict, preset: dict) -> None:
-    """Write `<shard>.latent.npy`, float16 [n, 4, h, w]: the mean."""
+    """Write the shards' latents, float16 [n, 4, side, side]: the mean. A --size below the cache's reduces the drawings first."""
     vae, clock = load_average(args, config, preset), Clock(args.minutes)
+    side = preset["size"] // 2 ** (len(config["vae"]["channels"]) - 1)
     for f in shards(args.data, "base")[: args.most] + shards(args.data, "extra")[: args.most]:
-        target = f.with_suffix(".latent.npy")
+        target = latent_file(f, side)
         if target.exists():
             continue
         pictures, out = np.load(f), []
+        if pictures.shape[1] != preset["size"]:
+            pictures = reduce(torch.from_numpy(pictures), preset["size"]).numpy()
         with torch.no_grad(), autocast():
-            for k in range(0, len(pictures), 200):
-                out.append(vae.encode(to_tensor(pictures[k : k + 200])).latent_dist.mean.half().cpu().numpy())
+            for k in range(0, len(pictures), 50):
+                out.append(vae.encode(to_tensor(pictures[k : k + 50])).latent_dist.mean.half().cpu().numpy())
         np.save(target, np.concatenate(out))
     print(f"encoded in {clock.spent():.0f} s")
 
@@ -209,6 +226,7 @@ def main() -> None:
     parser.add_argument("--decoder", action="store_true")
     parser.add_argument("--rate", type=float)
     parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--look", type=float, default=0.75, help="minutes between measurements")
     parser.add_argument("--steps", type=float, default=math.inf)
     parser.add_argument("--most", type=int, help="encode no more shards of a split than this")
     args = parser.parse_args()
