@@ -27,6 +27,18 @@ export interface LoadedImage extends Pixels {
 }
 
 /**
+ * Decodes a picture file to interleaved RGB of its own size, transparent parts laid over white; 8-bit samples for an 8-bit file,
+ * 16-bit ones for a deeper file.
+ * @throws ImpastoError as {@link loadImage}
+ */
+export async function loadSamples(
+  path: string,
+): Promise<{ width: number; height: number; samples: Uint8Array | Uint16Array }> {
+  const decoded = await decodePicture(path);
+  return { width: decoded.width, height: decoded.height, samples: flatten(decoded, [255, 255, 255]).samples };
+}
+
+/**
  * Decodes a picture file to RGB at a wanted size. An 8-bit picture of that size keeps its values exactly:
  * tensor = 2 * (x / 255) - 1 in float32. Another size is resampled by Lanczos, to the bit as Pillow does.
  * @throws ImpastoError `FILE_NOT_FOUND`, `FILE_UNREADABLE`, `IMAGE_UNREADABLE`, `IMAGE_TOO_LARGE`, `CANCELLED`.

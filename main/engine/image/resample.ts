@@ -1,5 +1,6 @@
 /**
- * Lanczos resampling (a = 3, widened when scaling down so that every source pixel counts), one axis after the other.
+ * Resampling by Lanczos (a = 3) or linearly, widened when scaling down so that every source pixel counts, one axis after the
+ * other.
  *
  * 8-bit samples follow Pillow's arithmetic to the bit (22-bit fixed-point weights, rounded and clamped after each
  * pass), because diffusers prepares pictures with Pillow and an init picture that differs by a level draws another
@@ -18,11 +19,29 @@ type Samples = Uint8Array | Uint16Array | Float32Array;
  * Integer samples are rounded and clamped; floats are neither, and may overshoot their range.
  */
 export function resampleLanczos<T extends Samples>(samples: T, from: SampleSize, width: number, height: number): T {
+  return resample(samples, from, width, height, lanczos3);
+}
+
+/** As {@link resampleLanczos}, by Pillow's `BILINEAR`. */
+export function resampleLinear<T extends Samples>(samples: T, from: SampleSize, width: number, height: number): T {
+  return resample(samples, from, width, height, triangle);
+}
+
+/** A weight by the distance from a sample, 0 from `support` on. */
+interface Filter {
+  support: number;
+  weight(distance: number): number;
+}
+
+const lanczos3: Filter = { support: 3, weight: lanczos };
+const triangle: Filter = { support: 1, weight: (distance) => Math.max(0, 1 - Math.abs(distance)) };
+
+function resample<T extends Samples>(samples: T, from: SampleSize, width: number, height: number, filter: Filter): T {
   const { channels } = from;
   const across = (current: T, rows: number) =>
-    width === from.width ? current : resampleAxis(current, rows, from.width, width, channels);
+    width === from.width ? current : resampleAxis(current, rows, from.width, width, channels, filter);
   const down = (current: T, columns: number) =>
-    height === from.height ? current : resampleAxis(current, 1, from.height, height, columns * channels);
+    height === from.height ? current : resampleAxis(current, 1, from.height, height, columns * channels, filter);
   return verticalFirst(from, width, height)
     ? across(down(samples, from.width), height)
     : down(across(samples, from.height), width);
@@ -35,10 +54,17 @@ function verticalFirst(from: SampleSize, width: number, height: number): boolean
 }
 
 /** Resamples the middle axis of [outer, before, inner] to [outer, after, inner]. */
-function resampleAxis<T extends Samples>(source: T, outer: number, before: number, after: number, inner: number): T {
+function resampleAxis<T extends Samples>(
+  source: T,
+  outer: number,
+  before: number,
+  after: number,
+  inner: number,
+  filter: Filter,
+): T {
   const target = new (source.constructor as new (length: number) => T)(outer * after * inner);
   const fixed = source instanceof Uint8Array;
-  const { first, count, weights, taps } = weightsFor(before, after, fixed);
+  const { first, count, weights, taps } = weightsFor(before, after, fixed, filter);
   const store = storeFor(target);
   const sums = new Float64Array(inner);
   for (let o = 0; o < outer; o++) {
@@ -121,10 +147,10 @@ interface Weights {
   taps: number;
 }
 
-function weightsFor(before: number, after: number, fixed: boolean): Weights {
+function weightsFor(before: number, after: number, fixed: boolean, filter: Filter): Weights {
   const scale = before / after;
   const widen = Math.max(scale, 1);
-  const support = 3 * widen;
+  const support = filter.support * widen;
   const taps = Math.ceil(support) * 2 + 1;
   const first = new Int32Array(after);
   const count = new Int32Array(after);
@@ -135,7 +161,7 @@ function weightsFor(before: number, after: number, fixed: boolean): Weights {
     const to = Math.min(before, Math.trunc(centre + support + 0.5));
     let total = 0;
     for (let tap = 0; tap < to - from; tap++) {
-      const weight = lanczos((from + tap - centre + 0.5) / widen);
+      const weight = filter.weight((from + tap - centre + 0.5) / widen);
       weights[x * taps + tap] = weight;
       total += weight;
     }

@@ -29,12 +29,17 @@ it('selects a thing by one click on it, its edge to a few pixels and the dot wit
   expect(wrong(selectByClick(pixels, [{ x: 9, y: 16, inside: true }]), disc)).toBeLessThan(12);
 });
 
+it('finds the edge of a large picture to its pixels, though it searches a smaller copy', () => {
+  const { pixels, disc } = picture();
+  const mask = selectByClick(pixels, [{ x: 9, y: 16, inside: true }], { most: 120 });
+  expect(wrong(mask, disc)).toBeLessThan(16);
+});
+
 it('leaves a hole out that a click says is not of it', () => {
   const { pixels } = picture();
   const mask = selectByClick(pixels, [
     { x: 9, y: 16, inside: true },
     { x: 14, y: 16, inside: false },
-    { x: 1, y: 1, inside: false },
   ]);
   expect([mask[16 * side + 14], mask[16 * side + 9], mask[side + 1]]).toEqual([0, 1, 0]);
 });
@@ -45,10 +50,20 @@ it('selects the ground by a click on it, where another says what it is not', () 
     { x: 28, y: 3, inside: true },
     { x: 9, y: 16, inside: false },
   ];
-  const mask = selectByClick(pixels, clicks);
+  const mask = selectByClick(pixels, clicks, { border: false });
   expect(mask[0]).toBe(1);
   expect(mask[16 * side + 28]).toBe(1);
   expect(mask.filter((value, at) => value === 1 && !disc(at)).length).toBeGreaterThan(700);
+});
+
+it('takes what reaches the edge of the picture up to it, by its colour there', () => {
+  const colour = (y: number): Colour => (y < 12 ? [0.5, 0.7, 0.95] : [0.2, 0.4, 0.15]);
+  const pixels = Float32Array.from({ length: side * side * 3 }, (_, at) => {
+    const pixel = Math.floor(at / 3);
+    return (colour(Math.floor(pixel / side))[at % 3] as number) + 0.01 * Math.sin(pixel * 7.3);
+  });
+  const mask = selectByClick({ width: side, height: side, pixels }, [{ x: 16, y: 6, inside: true }]);
+  expect(wrong(mask, (at) => at < 12 * side)).toBeLessThan(8);
 });
 
 it('refuses clicks beyond the picture, and none inside', () => {
