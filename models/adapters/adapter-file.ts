@@ -2,9 +2,10 @@ import { open } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { ImpastoError } from '../../contract/errors.ts';
 import { readError } from '../weights/file-errors.ts';
-import { decodeFloats } from '../weights/floats.ts';
+import { decodeFloats, viewHalves } from '../weights/floats.ts';
 import { readSafetensorsHeader, type SafetensorsHeader } from '../weights/safetensors.ts';
 import type { WeightRef } from '../weights/weight-map.ts';
+import type { FactorValues } from './adapter.ts';
 
 /** Up to this the data section is read at once: a sequential read is several times as fast as one for each tensor. */
 const readWholeBelow = 1024 * 1024 * 1024;
@@ -14,6 +15,8 @@ export interface AdapterFile {
   header: SafetensorsHeader;
   /** Values as float32; for F32 a view into the file's bytes. Refuses NaN and infinity. `key` is named in errors. */
   floats(key: string, ref: WeightRef): Promise<Float32Array>;
+  /** Values of F16 as they lie, a view into the file's bytes; else what `floats` gives. */
+  halves(key: string, ref: WeightRef): Promise<FactorValues>;
   /** The one value of a tensor, of whole numbers too. */
   scalar(key: string, ref: WeightRef): Promise<number>;
   /** Reads all of a file that is not huge, for one who will want every tensor: one read for the alphas of all layers too. */
@@ -28,7 +31,7 @@ export async function openAdapterFile(path: string): Promise<AdapterFile> {
   const handle = await open(file, 'r').catch((thrown: unknown) => {
     throw readError(thrown, file);
   });
-  const readAt = async (position: number, length: number): Promise<Uint8Array> => {
+  const readAt = async (position: number, length: number): Promise<Uint8Array<ArrayBuffer>> => {
     const bytes = new Uint8Array(length);
     let filled = 0;
     try {
@@ -48,7 +51,8 @@ export async function openAdapterFile(path: string): Promise<AdapterFile> {
     }
     return bytes;
   };
-  let whole: Promise<Uint8Array> | null = null;
+  let whole: Promise<Uint8Array<ArrayBuffer>> | null = null;
+  let viewed = false;
   const dataLength = header.fileSize - header.dataOffset;
   const bytesOf = async (ref: WeightRef): Promise<Uint8Array> => {
     // A few scalars (the header's facts) are not worth reading the whole of it.
@@ -56,12 +60,14 @@ export async function openAdapterFile(path: string): Promise<AdapterFile> {
     const begin = ref.offset - header.dataOffset;
     return (await all()).subarray(begin, begin + ref.length);
   };
-  const all = (): Promise<Uint8Array> => {
+  const all = (): Promise<Uint8Array<ArrayBuffer>> => {
     whole ??= readAt(header.dataOffset, dataLength);
     return whole;
   };
   const floats = async (key: string, ref: WeightRef): Promise<Float32Array> => {
-    const decoded = decodeFloats(await bytesOf(ref), ref.dtype);
+    const bytes = await bytesOf(ref);
+    const decoded = decodeFloats(bytes, ref.dtype);
+    viewed ||= decoded?.values.buffer === bytes.buffer;
     if (decoded === null) {
       throw new ImpastoError(
         'TENSOR_DTYPE',
@@ -69,18 +75,20 @@ export async function openAdapterFile(path: string): Promise<AdapterFile> {
         'Get the adapter in 32-, 16- or 8-bit floats.',
       );
     }
-    if (!decoded.finite) {
-      throw new ImpastoError(
-        'ADAPTER_INVALID',
-        `${basename(file)}: '${key}' holds NaN or infinity, so it would spoil every picture.`,
-        'The training diverged or the file is damaged: use an earlier epoch or get the file again.',
-      );
-    }
+    if (!decoded.finite) throw notFinite(file, key);
     return decoded.values;
   };
   return {
     header,
     floats,
+    async halves(key, ref) {
+      if (ref.dtype !== 'F16') return floats(key, ref);
+      const bytes = await bytesOf(ref);
+      const { values, finite } = viewHalves(bytes);
+      viewed ||= values.buffer === bytes.buffer;
+      if (!finite) throw notFinite(file, key);
+      return values;
+    },
     async scalar(key, ref) {
       const whole = decodeWhole(await bytesOf(ref), ref.dtype);
       const values = whole === null ? await floats(key, ref) : [whole];
@@ -95,8 +103,21 @@ export async function openAdapterFile(path: string): Promise<AdapterFile> {
     async readAll() {
       if (dataLength <= readWholeBelow) await all();
     },
-    close: () => handle.close(),
+    async close() {
+      await handle.close();
+      const bytes = await whole?.catch(() => null);
+      // Given back now, not when the collector comes: a few adapters opened in a row are seen in the peak of memory.
+      if (bytes && !viewed) bytes.buffer.transfer(0);
+    },
   };
+}
+
+function notFinite(file: string, key: string): ImpastoError {
+  return new ImpastoError(
+    'ADAPTER_INVALID',
+    `${basename(file)}: '${key}' holds NaN or infinity, so it would spoil every picture.`,
+    'The training diverged or the file is damaged: use an earlier epoch or get the file again.',
+  );
 }
 
 /** One little-endian whole number; null where the dtype is none, or there is not one. */

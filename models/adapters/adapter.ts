@@ -3,6 +3,9 @@ import type { EngineWarning } from '../../contract/engine.ts';
 import type { Family } from '../checkpoint/checkpoint.ts';
 import type { GainSide } from '../passes/side-branch.ts';
 
+/** In half precision where the file has them so: they are handed on as they lie. */
+export type FactorValues = Float32Array | Float16Array;
+
 /**
  * One adapted Linear or convolution of a network, whatever algorithm the file used: before strength,
  * delta W = scale * up . down, so y = W x + scale * up (down x).
@@ -12,10 +15,10 @@ export interface AdapterLayer {
   path: string;
   rank: number;
   /** [rank, in] for a Linear, [rank, in, k, k] for a convolution, flat. It may be a view into the file's bytes. */
-  down: Float32Array;
+  down: FactorValues;
   downShape: number[];
   /** [out, rank], flat. */
-  up: Float32Array;
+  up: FactorValues;
   out: number;
   /** alpha / rank, or alpha / sqrt(rank) for rank-stabilised LoRA; 1 where the factors hold it already. */
   scale: number;
@@ -63,10 +66,14 @@ export interface Adapter {
 export interface Factors {
   rank: number;
   /** [rank, in * k * k]. */
-  down: Float32Array;
+  down: FactorValues;
   /** [out, rank]. */
-  up: Float32Array;
+  up: FactorValues;
   scale: number;
   origin: AdapterLayer['origin'];
   gain?: Gain;
 }
+
+/** The same values in single precision, which holds every half exactly. */
+export const inSingle = (values: FactorValues): Float32Array =>
+  values instanceof Float32Array ? values : Float32Array.from(values);

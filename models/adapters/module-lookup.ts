@@ -31,8 +31,17 @@ export interface ModuleLookup {
   modules(network: Network): ReadonlyMap<string, TargetModule>;
 }
 
+/** By checkpoint: naming a thousand modules takes as long as reading a small adapter. */
+const lookups = new WeakMap<Checkpoint, ModuleLookup>();
+
 /** Every adaptable module of a checkpoint under every name that adapter files use for it. */
 export function moduleLookup(checkpoint: Checkpoint): ModuleLookup {
+  const known = lookups.get(checkpoint) ?? makeLookup(checkpoint);
+  lookups.set(checkpoint, known);
+  return known;
+}
+
+function makeLookup(checkpoint: Checkpoint): ModuleLookup {
   const { unet, textEncoder, textEncoder2 } = checkpoint;
   const byNetwork: Record<Network, Map<string, TargetModule>> = {
     unet: modulesOf('unet', unet, unetTensors(unet.config)),

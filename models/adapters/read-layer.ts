@@ -8,13 +8,16 @@ import { LayerValues, type ModuleSize, type ScaleOf, type Values } from './delta
 import { lohaFactors } from './delta/loha.ts';
 import { lokrFactors } from './delta/lokr.ts';
 import { loraFactors } from './delta/lora.ts';
-import { innerAlgorithm } from './layer-algorithm.ts';
+import { innerAlgorithm, layerAlgorithm } from './layer-algorithm.ts';
 
-/** The tensors of one layer, as float32. */
-export async function readLayer(file: AdapterFile, { stem, tensors }: LayerTensors): Promise<LayerValues> {
+/** The tensors of one layer, as float32; halves as they are where they are its factors already. */
+export async function readLayer(file: AdapterFile, layer: LayerTensors): Promise<LayerValues> {
+  const { stem, tensors } = layer;
+  const asTheyLie = ['lora', 'locon'].includes(layerAlgorithm(layer) ?? '');
   const values = new Map<Role, Values>();
   for (const [role, { key, ref }] of tensors) {
-    const data = role === 'alpha' ? Float32Array.of(await file.scalar(key, ref)) : await file.floats(key, ref);
+    const read = asTheyLie ? file.halves : file.floats;
+    const data = role === 'alpha' ? Float32Array.of(await file.scalar(key, ref)) : await read(key, ref);
     values.set(role, { shape: ref.shape, data });
   }
   return new LayerValues(basename(file.header.path), stem, values);

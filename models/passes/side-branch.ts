@@ -1,5 +1,5 @@
 import { ImpastoError } from '../../contract/errors.ts';
-import type { DataType, Graph, GraphNode } from '../onnx/graph.ts';
+import { type DataType, dataTypes, type Graph, type GraphNode } from '../onnx/graph.ts';
 import { type AdaptableModule, inputGate } from './adaptable-modules.ts';
 import { int, node } from './edit.ts';
 
@@ -28,9 +28,12 @@ type GateForm = 'rows' | 'planes';
 /** What a gate acts on: the ranks of a branch, or gains. */
 export type GateKind = GateForm | `${GainSide}/${GateForm}`;
 
-export interface FactorInputs extends Partial<Record<GainSide, string>> {
-  a: string;
-  b: string;
+/** Factors are given in the precision of the modules, and where the graph picks also in half. */
+export type FactorPrecision = 'half' | 'single';
+
+export interface FactorInputs extends Factors, Partial<Record<GainSide, string>> {
+  /** Where the graph picks: what is given in half precision. */
+  half?: Factors;
 }
 
 /** Inputs that the pass adds to a graph. */
@@ -43,8 +46,11 @@ export interface SideBranchInputs {
    * of the rank's. An absent one is not used by any module.
    */
   gates: Map<string, Partial<Record<GateKind, string>>>;
-  /** Names of the inputs [rank] that say which rows of the factors act, for Linears and for convolutions. */
-  picks: Partial<Record<AdaptableModule['kind'], string>>;
+  /**
+   * Names of the inputs [rank] that say which rows of the factors act, for Linears and for convolutions: the rank axis is
+   * the rows in half precision and then the others.
+   */
+  picks: Partial<Record<AdaptableModule['kind'], Record<FactorPrecision, string>>>;
 }
 
 export interface SideBranchOptions {
@@ -135,23 +141,48 @@ class Edit {
   /** The module's factors with the ranks that act. */
   #factors(module: AdaptableModule, names: FactorInputs, nodes: GraphNode[]): { a: string; b: string } {
     const { path, kind, in: width, out, kernel, dtype } = module;
-    const held = this.#options.picks ? `lora_${kind}_held` : `lora_${kind}_rank`;
-    this.#input(names.a, dtype, [held, width, ...kernel]);
-    this.#input(names.b, dtype, [held, out]);
-    if (!this.#options.picks) return names;
-    const picks = `lora_picks/${kind}`;
+    const sides = { a: [width, ...kernel], b: [out] };
+    if (!this.#options.picks) {
+      for (const side of ['a', 'b'] as const) this.#input(names[side], dtype, [`lora_${kind}_rank`, ...sides[side]]);
+      return names;
+    }
+    const half = { a: `lora_a_half/${path}`, b: `lora_b_half/${path}` };
+    names.half = half;
+    const picks = this.#picks(kind);
+    const picked = (side: 'a' | 'b'): string => {
+      const at = (label: string) => `${path}/lora/${side}${label}`;
+      this.#input(half[side], 'float16', [`lora_${kind}_held_half`, ...sides[side]]);
+      this.#input(names[side], dtype, [`lora_${kind}_held`, ...sides[side]]);
+      nodes.push(
+        node(at('/half'), 'Gather', [half[side], picks.half], at('/half')),
+        node(at('/widened'), 'Cast', [at('/half')], at('/widened'), { to: int(dataTypes[dtype]) }),
+        node(at('/single'), 'Gather', [names[side], picks.single], at('/single')),
+        node(at(''), 'Concat', [at('/widened'), at('/single')], at(''), { axis: int(0) }),
+      );
+      return at('');
+    };
+    return { a: picked('a'), b: picked('b') };
+  }
+
+  /** Inputs that say which rows act; `lora/picks_KIND` holds those of both precisions. */
+  #picks(kind: AdaptableModule['kind']): Record<FactorPrecision, string> {
+    const picks = { half: `lora_picks_half/${kind}`, single: `lora_picks/${kind}` };
     this.inputs.picks[kind] = picks;
-    this.#input(picks, 'int64', [`lora_${kind}_rank`]);
-    const [a, b] = [`${path}/lora/a`, `${path}/lora/b`];
-    nodes.push(node(a, 'Gather', [names.a, picks], a), node(b, 'Gather', [names.b, picks], b));
-    return { a, b };
+    for (const precision of ['half', 'single'] as const) {
+      this.#input(picks[precision], 'int64', [`lora_${kind}_${precision}`]);
+    }
+    const all = `lora/picks_${kind}`;
+    if (this.#once(all)) {
+      this.#head.push(node(all, 'Concat', [picks.half, picks.single], all, { axis: int(0) }));
+    }
+    return picks;
   }
 
   #linear(module: AdaptableModule, { a, b }: Factors, { x, plain, y }: Place): GraphNode[] {
     const { path, node: target, in: width } = module;
     const at = (label: string) => `${path}/lora/${label}`;
     const gate = this.#gate(module, module.gate, 'rows', 'lora_linear_rank');
-    this.#ranks(this.inputs.picks.linear ?? a);
+    this.#ranks(this.inputs.picks.linear ? 'lora/picks_linear' : a);
     // A Gemm's rows are [batch * positions, in] already; a MatMul's have leading dimensions of their own.
     const flat = target.op === 'Gemm';
     const nodes = [
@@ -327,6 +358,7 @@ class Edit {
   }
 }
 
+/** Names of a module's two factors. */
 interface Factors {
   a: string;
   b: string;

@@ -1,7 +1,37 @@
 import { describe, expect, it } from 'vitest';
-import { decodeFloats, halfToFloat, toFloat32 } from './floats.ts';
+import { decodeFloats, halfToFloat, toFloat32, viewHalves } from './floats.ts';
 
 const bytesOf = (values: Uint16Array | Float32Array | Float64Array): Uint8Array => new Uint8Array(values.buffer);
+
+describe('viewHalves', () => {
+  const bytesAt = (offset: number, codes: readonly number[]) => {
+    const bytes = new Uint8Array(offset + 2 * codes.length);
+    bytes.set(new Uint8Array(Uint16Array.from(codes).buffer), offset);
+    return bytes.subarray(offset);
+  };
+
+  it.each([0, 1, 2, 3])('finds what is not finite at any place, %d bytes into a buffer', (offset) => {
+    for (let length = 1; length <= 6; length++) {
+      const finite = Array.from({ length }, (_, at) => [0x7bff, 0xfbff, 0x03ff, 0x8000][at % 4] as number);
+      expect(viewHalves(bytesAt(offset, finite)).finite).toBe(true);
+      for (let at = 0; at < length; at++) {
+        for (const code of [0x7c00, 0xfc00, 0x7e01, 0xfdff]) {
+          expect(viewHalves(bytesAt(offset, finite.with(at, code))).finite).toBe(false);
+        }
+      }
+    }
+    expect(viewHalves(bytesAt(offset, [])).finite).toBe(true);
+  });
+
+  it('is a view where the bytes are aligned, and a copy where not', () => {
+    for (const offset of [0, 1, 2, 3]) {
+      const bytes = bytesAt(offset, [0x3c00, 0xc000]);
+      const { values } = viewHalves(bytes);
+      expect([...values]).toEqual([1, -2]);
+      expect(values.buffer === bytes.buffer).toBe(offset % 2 === 0);
+    }
+  });
+});
 
 describe('decodeFloats', () => {
   it('reads halves at any offset', () => {

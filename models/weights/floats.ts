@@ -46,6 +46,21 @@ export function decodeFloats(bytes: Uint8Array, dtype: WeightDtype): DecodedFloa
   }
 }
 
+/** Little-endian F16 bytes as they lie: a view of them where they are aligned. */
+export function viewHalves(bytes: Uint8Array): { values: Float16Array; finite: boolean } {
+  const codes = view(bytes, Uint16Array);
+  const { buffer, byteOffset, length } = codes;
+  // Two at a time from where four bytes align: adding one to a full exponent carries into the sign's bit.
+  const first = Math.min(length, (byteOffset % 4) / 2);
+  const count = (length - first) >> 1;
+  const pairs = new Uint32Array(buffer, count > 0 ? byteOffset + 2 * first : 0, count);
+  let carried = 0;
+  for (let i = 0; i < pairs.length; i++) carried |= ((pairs[i] as number) & 0x7c007c00) + 0x04000400;
+  let finite = (carried & 0x80008000) === 0;
+  for (const end of [first - 1, length - 1]) if (((codes[end] ?? 0) & 0x7c00) === 0x7c00) finite = false;
+  return { values: new Float16Array(buffer, byteOffset, length), finite };
+}
+
 /** IEEE 754 binary16 to number. */
 export function halfToFloat(half: number): number {
   const sign = half & 0x8000 ? -1 : 1;

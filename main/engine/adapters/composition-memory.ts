@@ -22,7 +22,7 @@ export function compositionBytes(
 ): number {
   const files = new Set(adapters.map(({ path }) => resolve(path)));
   let bytes = 0;
-  // Mostly half precision on disk, and single in memory.
+  // Mostly half precision on disk: held so on the CPU, and single on other devices as in a step's own copies.
   for (const file of files) bytes += 2 * (statSync(file, { throwIfNoEntry: false })?.size ?? 0);
   const levels = levelSizes(latent.height, latent.width, config.blockOutChannels.length);
   const isolated = composition.isolation > 0 && regions.length > 1;

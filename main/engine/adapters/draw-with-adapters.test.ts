@@ -239,6 +239,19 @@ describe('changes between two pictures', () => {
   });
 });
 
+it('an adapter that guidance is distilled into draws one row a step, and tells that negatives do not act', async () => {
+  const path = join(folder, 'lcm-lora-sdv1-5.safetensors');
+  await copyFile(kohya, path);
+  const request = { adapters: [{ path }], negativePrompt: 'blurry', scheduler: { name: 'lcm' as const } };
+  const distilled = await draw({ ...request, guidance: { scale: 1 } });
+  expect(distilled.unetRows).toBe(4);
+  const told = distilled.warnings.filter(({ code }) => code === 'NEGATIVE_PROMPT_UNUSED');
+  expect(told.map(({ message }) => message)).toEqual([expect.stringContaining('distilled into lcm-lora-sdv1-5')]);
+  const guided = await draw({ ...request, guidance: { scale: 4 } });
+  expect(guided.unetRows).toBe(8);
+  expect(guided.warnings.map(({ code }) => code)).toContain('GUIDANCE_TWICE');
+});
+
 describe('methods against a plain loop', () => {
   const adapters = [
     { path: kohya, strength: 0.8 },
@@ -469,6 +482,12 @@ describe('bad input', () => {
   it('a step range that no step lies in is told', async () => {
     const { warnings } = await draw({ adapters: [{ path: kohya, steps: [0.3, 0.4] }] });
     expect(warnings.map(({ code }) => code)).toContain('ADAPTER_NEVER_ACTS');
+  });
+
+  it('a LoRA of another base is refused by name, and the next picture is drawn', async () => {
+    const wrong = await refusal({ ...base, adapters: [{ path: kohya }, { path: file('sdxl') }] });
+    expect([wrong.code, wrong.message]).toEqual(['ADAPTER_WRONG_BASE', expect.stringContaining('made for SDXL')]);
+    expect((await draw({ adapters: [{ path: kohya }], steps: 1 })).unetRows).toBe(2);
   });
 
   it('a file that is no adapter is refused', async () => {

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { AdapterLayer } from '../../../models/adapters/adapter.ts';
-import { FactorStack, type Selection, type StackModule } from './factor-stack.ts';
+import type { AdapterLayer, FactorValues } from '../../../models/adapters/adapter.ts';
+import type { StackModule } from './factor-bank.ts';
+import { FactorStack, type Selection } from './factor-stack.ts';
 
 const modules: StackModule[] = [
   { path: 'to_q', kind: 'linear', in: 3, out: 2, kernel: [] },
@@ -8,11 +9,16 @@ const modules: StackModule[] = [
   { path: 'conv', kind: 'conv', in: 2, out: 3, kernel: [3, 3] },
 ];
 
+/** Do files hold their factors in half precision? */
+let halves = false;
+
 function layer(path: string, rank: number, seed: number, scale = 1): AdapterLayer {
   const module = modules.find((candidate) => candidate.path === path) as StackModule;
   const inner = module.kernel.reduce((a, b) => a * b, module.in);
-  const values = (count: number, shift: number) =>
-    Float32Array.from({ length: count }, (_, at) => Math.sin(seed * 7 + shift + at));
+  const values = (count: number, shift: number) => {
+    const numbers = Array.from({ length: count }, (_, at) => Math.sin(seed * 7 + shift + at));
+    return halves ? Float16Array.from(numbers) : Float32Array.from(numbers);
+  };
   return {
     path,
     rank,
@@ -32,15 +38,21 @@ let picks = true;
 function acting(selection: Selection, path: string) {
   const module = modules.find((candidate) => candidate.path === path) as StackModule;
   const inner = module.kernel.reduce((a, b) => a * b, module.in);
-  const { a, b } = selection.factors(path);
   const { rank } = selection[module.kind];
-  const rows = picks ? [...(selection.picks[module.kind].data as BigInt64Array)].map(Number) : [...Array(rank).keys()];
-  expect(rows.length).toBe(rank);
-  expect([a.data.length, b.data.length]).toEqual([(a.shape[0] ?? 0) * inner, (b.shape[0] ?? 0) * module.out]);
-  if (!picks) expect(a.shape[0]).toBe(rank);
-  const take = (data: Float32Array, width: number) =>
-    rows.flatMap((row) => [...data.subarray(row * width, (row + 1) * width)]);
-  return { a: take(a.data as Float32Array, inner), b: take(b.data as Float32Array, module.out) };
+  const found = { a: [] as number[], b: [] as number[] };
+  for (const precision of picks ? (['half', 'single'] as const) : (['single'] as const)) {
+    const { a, b } = selection.factors(path, precision);
+    const given = selection.picks[module.kind][precision].data as BigInt64Array;
+    const rows = picks ? [...given].map(Number) : [...Array(rank).keys()];
+    expect([a.data.length, b.data.length]).toEqual([(a.shape[0] ?? 0) * inner, (b.shape[0] ?? 0) * module.out]);
+    if (!picks) expect(a.shape[0]).toBe(rank);
+    const take = (data: FactorValues, width: number) =>
+      rows.flatMap((row) => [...data.subarray(row * width, (row + 1) * width)]);
+    found.a.push(...take(a.data as FactorValues, inner));
+    found.b.push(...take(b.data as FactorValues, module.out));
+  }
+  expect(found.b.length).toBe(rank * module.out);
+  return found;
 }
 
 /** The delta that an adapter's span of a selection gives a module, [out, in]. */
@@ -54,7 +66,8 @@ function delta(selection: Selection, id: string, path: string): number[] {
     for (let out = 0; out < module.out; out++) {
       for (let at = 0; at < inner; at++) {
         sum[out * inner + at] =
-          (sum[out * inner + at] as number) + (b[rank * module.out + out] as number) * (a[rank * inner + at] as number);
+          (sum[out * inner + at] as number) +
+          (span?.scale ?? 0) * (b[rank * module.out + out] as number) * (a[rank * inner + at] as number);
       }
     }
   }
@@ -79,9 +92,18 @@ function expectClose(actual: readonly number[], expected: readonly number[]): vo
 
 const none = new Set<string>();
 
-describe.each([true, false])('FactorStack where the graph picks: %s', (given) => {
+/** Where picked halves lie; a graph that does not pick is given singles. */
+const main = () => (picks && halves ? 'half' : 'single');
+
+describe.each([
+  [true, true],
+  [true, false],
+  [false, true],
+  [false, false],
+])('FactorStack where the graph picks: %s, and files are in half precision: %s', (given, half) => {
   beforeEach(() => {
     picks = given;
+    halves = half;
   });
 
   it("keeps each adapter's delta, with ranks that differ between layers and layers that it lacks", () => {
@@ -100,7 +122,8 @@ describe.each([true, false])('FactorStack where the graph picks: %s', (given) =>
 
   it('gives a rank of one, of zeros, where nothing acts', () => {
     const selection = new FactorStack(modules, picks).select([]);
-    const { a, b } = selection.factors('conv');
+    const { a, b } = selection.factors('conv', main());
+    expect(acting(selection, 'conv')).toEqual({ a: new Array(18).fill(0), b: [0, 0, 0] });
     expect(a.shape).toEqual([1, 2, 3, 3]);
     expect(b.shape).toEqual([1, 3]);
     expect(a.data.every((value) => value === 0) && b.data.every((value) => value === 0)).toBe(true);
@@ -132,7 +155,7 @@ describe.each([true, false])('FactorStack where the graph picks: %s', (given) =>
       ids.map((id, index) => ({ id, layers: [layer('to_q', 50, index)] })),
       none,
     );
-    const memory = (selected: string[]) => stack.select(selected).factors('to_q').a.data.buffer;
+    const memory = (selected: string[]) => stack.select(selected).factors('to_q', main()).a.data.buffer;
     expect(memory(['a', 'b'])).toBe(memory(['c', 'd']));
     expect(stack.select(['a', 'b']).linear.rank).toBe(100);
     expect(memory(['a', 'd']) === memory(['a', 'b'])).toBe(picks);
@@ -153,8 +176,8 @@ describe.each([true, false])('FactorStack where the graph picks: %s', (given) =>
     stack.add(entries, none);
     const selection = stack.select(['a', 'b', 'c']);
     expect([...selection.gains.out.spans]).toEqual([
-      ['a', { offset: 0, rank: 1 }],
-      ['c', { offset: 1, rank: 1 }],
+      ['a', { offset: 0, rank: 1, scale: 1 }],
+      ['c', { offset: 1, rank: 1, scale: 1 }],
     ]);
     expect(selection.gain('to_q', 'out')).toEqual({ data: Float32Array.of(1, 2, 3, 4), shape: [2, 2] });
     expect(selection.gain('conv', 'out')).toEqual({ data: new Float32Array(6), shape: [2, 3] });
@@ -167,11 +190,11 @@ describe.each([true, false])('FactorStack where the graph picks: %s', (given) =>
     const stack = new FactorStack(modules, picks);
     stack.add([{ id: 'b', layers: [layer('to_q', 3, 2)] }], none);
     const drawing = stack.select(['b']);
-    const held = drawing.factors('to_q');
+    const held = drawing.factors('to_q', main());
     const before = delta(drawing, 'b', 'to_q');
     for (const id of ['c', 'a', 'd']) stack.add([{ id, layers: [layer('to_q', 100, 5)] }], new Set(['b']));
     expect(delta(drawing, 'b', 'to_q')).toEqual(before);
-    expect(drawing.factors('to_q')).toBe(held);
+    expect(drawing.factors('to_q', main())).toBe(held);
     expectClose(delta(stack.select(['a', 'b', 'd']), 'b', 'to_q'), deltaOf(layer('to_q', 3, 2)));
     expectClose(delta(stack.select(['a', 'b', 'd']), 'd', 'to_q'), deltaOf(layer('to_q', 100, 5)));
   });
@@ -183,6 +206,31 @@ describe.each([true, false])('FactorStack where the graph picks: %s', (given) =>
     const lost = stack.add([{ id: 'a', layers: [second, { ...layer('to_q', 1, 1), path: 'elsewhere' }] }], none);
     expect(lost.get('a')).toEqual(['elsewhere']);
     expectClose(delta(stack.select(['a']), 'a', 'to_q'), deltaOf(second));
+  });
+
+  it('keeps halves as halves under one scale, which the gate carries, and others in single precision', () => {
+    const stack = new FactorStack(modules, picks);
+    const single = layer('to_q', 2, 6, 0.5);
+    const layers = {
+      even: [layer('to_q', 2, 1, 0.3), layer('to_k', 1, 2, 0.3), layer('conv', 1, 3, 0.7)],
+      uneven: [layer('to_q', 2, 4, 0.3), layer('to_k', 1, 5, 0.6)],
+      single: [{ ...single, down: Float32Array.from(single.down), up: Float32Array.from(single.up) }],
+    };
+    const ids = ['even', 'single', 'uneven'] as const;
+    stack.add(
+      ids.map((id) => ({ id, layers: layers[id] })),
+      none,
+    );
+    const selection = stack.select(ids);
+    for (const id of ids) for (const one of layers[id]) expectClose(delta(selection, id, one.path), deltaOf(one));
+    const scales = [selection.linear, selection.conv].map(({ spans }) => spans.get('even')?.scale);
+    expect(scales).toEqual(picks && halves ? [0.3, 0.7] : [1, 1]);
+    expect(selection.linear.spans.get('uneven')?.scale).toBe(1);
+    // Of 7 ranks, those of `even` alone are held in half their size.
+    const size = (id: (typeof ids)[number]) =>
+      layers[id].reduce((sum, { down, up }) => sum + 4 * (down.length + up.length), 0);
+    const even = picks && halves ? size('even') / 2 : size('even');
+    expect(stack.bytes).toBe(even + size('uneven') + size('single'));
   });
 
   it('refuses a layer of another size', () => {

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import type { Region } from '../../../contract/request.ts';
+import { gaussianBlur } from '../image/blur.ts';
 import { crossBias, selfBias } from './attention-biases.ts';
 import { levelSizes, rowGates } from './gates.ts';
 import { areaAverage, type MaskPyramid, maskPyramid } from './level-masks.ts';
-import { shareOut } from './regions.ts';
+import { regionPixels, shareOut } from './regions.ts';
 import { actsAt, scheduleFactor } from './strength-schedule.ts';
 
 const plane = (data: number[], width: number) => ({
@@ -48,6 +50,38 @@ describe('sharing a picture out', () => {
   });
 });
 
+describe('a region by its box', () => {
+  const size = { width: 12, height: 8, factor: 1, levels: 1 };
+
+  it.each([
+    [false, 0],
+    [false, 2],
+    [true, 1.5],
+  ])('is the blur of its pixels: inverted %s, feather %s', async (invert, feather) => {
+    const region = { name: 'r', box: [1.5, -2, 6, 7.25], invert, feather, weight: 1 } as Region;
+    const expected = new Float32Array(12 * 8);
+    for (const [at] of expected.entries()) {
+      const [row, column] = [Math.floor(at / 12), at % 12];
+      const inside =
+        (column === 1 || column === 7 ? 0.5 : column > 1 && column < 7 ? 1 : 0) * (row < 5 ? 1 : row === 5 ? 0.25 : 0);
+      expected[at] = invert ? 1 - inside : inside;
+    }
+    gaussianBlur(expected, 12, 8, feather);
+    const pixels = await regionPixels(region, size, () => {});
+    for (const [at, value] of expected.entries()) expect(pixels[at]).toBeCloseTo(value, 6);
+  });
+
+  it('is refused where it covers nothing, or inverted leaves nothing', async () => {
+    for (const [box, invert] of [
+      [[12, 0, 4, 4], false],
+      [[-1, 0, 20, 8], true],
+    ] as const) {
+      const region = { name: 'r', box, invert, feather: 0, weight: 1 } as unknown as Region;
+      await expect(regionPixels(region, size, () => {})).rejects.toMatchObject({ code: 'MASK_INVALID' });
+    }
+  });
+});
+
 describe('when an adapter acts', () => {
   it('is from the start of its range up to its end', () => {
     const steps: [number, number] = [0.25, 0.5];
@@ -74,9 +108,9 @@ describe('gates of a row', () => {
     ['context', { rows: 'tokens' }],
     ['vector', { rows: 'time' }],
   ]);
-  const axis = (spans: [string, number, number][]) => ({
+  const axis = (spans: [id: string, offset: number, rank: number, scale?: number][]) => ({
     rank: spans.reduce((sum, [, , rank]) => sum + rank, 0),
-    spans: new Map(spans.map(([id, offset, rank]) => [id, { offset, rank }])),
+    spans: new Map(spans.map(([id, offset, rank, scale = 1]) => [id, { offset, rank, scale }])),
   });
   const selection = {
     linear: axis([
@@ -129,6 +163,25 @@ describe('gates of a row', () => {
     ];
     const feeds = rowGates(gates, selection, { uses: [a, b], segments }, sizes);
     expect(feeds.tokens).toEqual({ data: Float32Array.of(0, 0, 1, 2, 2, 1, 2, 2, 1), shape: [1, 3, 3] });
+  });
+
+  it('carry alpha/rank of factors that do not hold it', () => {
+    const scaled = { ...selection, linear: axis([['a', 0, 1, 0.25]]), conv: axis([['a', 0, 1, 4]]) };
+    const all = { id: 'a', strength: 2, mask: null };
+    const masked = { id: 'a', strength: 2, mask };
+    const plain = rowGates(gates, scaled, { uses: [all] }, sizes);
+    expect([plain.rows0, plain.planes0, plain.time].map((gate) => gate?.data[0])).toEqual([0.5, 8, 0.5]);
+    const parted = { uses: [all], segments: [{ tokens: 1, uses: new Set([all]) }] };
+    expect(rowGates(gates, scaled, parted, sizes).tokens?.data).toEqual(Float32Array.of(0.5));
+    const places = rowGates(gates, scaled, { uses: [masked] }, sizes);
+    expect(places.rows0?.data).toEqual(Float32Array.of(0.5, 0, 0.25, 0.25));
+    expect(places.planes0?.data).toEqual(Float32Array.of(8, 0, 4, 4));
+    for (const mixing of ['output', 'weights'] as const) {
+      const own = { uses: [all], segments: [{ tokens: 1, uses: new Set([all]) }] };
+      const where = new Map([['segments_level0', { rows: 'out' }]]);
+      const given = rowGates(where, scaled, own, sizes, { mixing, weights: () => new Float32Array(4).fill(1) });
+      expect(given.out?.data).toEqual(new Float32Array(4).fill(0.5));
+    }
   });
 
   it('add up where one file is used twice', () => {

@@ -1,6 +1,7 @@
 import type { SegmentMixing } from '../../../models/passes/cross-segments.ts';
 import { type GateKind, gainSides, type SideBranchInputs } from '../../../models/passes/side-branch.ts';
 import type { Tensor } from '../runtime/tensor.ts';
+import type { RankSpan } from './factor-bank.ts';
 import type { RankAxis, Selection } from './factor-stack.ts';
 import type { MaskPyramid } from './level-masks.ts';
 
@@ -49,7 +50,8 @@ export function levelSizes(height: number, width: number, levels: number): Level
 /**
  * The gates of one row, by input name: for Linears [1, positions or 1, rank], for convolutions [1, rank, h or 1, w or 1];
  * those of gains alike, with a number for each gain.
- * They carry strength, schedule and mask: all that may change without another graph or other factors.
+ * They carry strength, schedule and mask: all that may change without another graph or other factors; and alpha/rank of
+ * factors that do not hold it.
  */
 export function rowGates(
   gates: SideBranchInputs['gates'],
@@ -85,25 +87,39 @@ function levelOf(place: string): number | null {
 
 function rowsGate(place: string, axis: RankAxis, row: RowUse, sizes: LevelSizes): Tensor {
   if (place === 'context' && row.segments) return contextGate(axis, row, row.segments);
+  const { height, width, values } = spanValues(place, axis, row, sizes);
+  const positions = height * width;
+  const data = new Float32Array(positions * axis.rank);
+  for (const [{ offset, rank }, plane] of values) {
+    for (let position = 0; position < positions; position++) {
+      const value = plane[position] as number;
+      if (value === 0) continue;
+      const start = position * axis.rank + offset;
+      for (let at = start; at < start + rank; at++) data[at] = value;
+    }
+  }
+  return { data, shape: [1, positions, axis.rank] };
+}
+
+/** What each adapter's ranks are multiplied by at each place, [height * width]: one place where no adapter is masked. */
+function spanValues(place: string, axis: RankAxis, row: RowUse, sizes: LevelSizes) {
   const level = levelOf(place);
   const masked = level !== null && row.uses.some(({ mask }) => mask !== null);
-  const size = masked ? (sizes[level] as LevelSizes[number]) : { height: 1, width: 1 };
-  const positions = size.height * size.width;
-  const data = new Float32Array(positions * axis.rank);
+  const { height, width } = masked ? (sizes[level] as LevelSizes[number]) : { height: 1, width: 1 };
+  const values = new Map<RankSpan, Float32Array>();
   for (const { id, strength, mask, crossOnly } of row.uses) {
     const span = axis.spans.get(id);
     if (!span || strength === 0 || crossOnly) continue;
     const plane = masked ? mask?.levels[level]?.data : null;
     const overall = level === null ? strength * (mask?.mean ?? 1) : strength;
-    for (let position = 0; position < positions; position++) {
-      const value = plane ? strength * (plane[position] as number) : overall;
-      if (value === 0) continue;
-      const start = position * axis.rank + span.offset;
-      // One file may be used several times in a row: here and there, early and late.
-      for (let at = start; at < start + span.rank; at++) data[at] = (data[at] as number) + value;
+    // One file may be used several times in a row: here and there, early and late.
+    const own = values.get(span) ?? new Float32Array(height * width);
+    values.set(span, own);
+    for (let at = 0; at < own.length; at++) {
+      own[at] = (own[at] as number) + span.scale * (plane ? strength * (plane[at] as number) : overall);
     }
   }
-  return { data, shape: [1, positions, axis.rank] };
+  return { height, width, values };
 }
 
 /** Keys and values of the prompt have no place in the picture: an adapter of a region acts on the region's own tokens. */
@@ -116,7 +132,8 @@ function contextGate(axis: RankAxis, row: RowUse, segments: NonNullable<RowUse['
     for (const use of row.uses) {
       const span = axis.spans.get(use.id);
       if (!span || !segment.uses.has(use)) continue;
-      for (let at = span.offset; at < span.offset + span.rank; at++) own[at] = (own[at] as number) + use.strength;
+      const value = span.scale * use.strength;
+      for (let at = span.offset; at < span.offset + span.rank; at++) own[at] = (own[at] as number) + value;
     }
     for (let token = first; token < first + segment.tokens; token++) data.set(own, token * axis.rank);
     first += segment.tokens;
@@ -144,7 +161,7 @@ function segmentsGate(
         const share = shares[index * places + at] as number;
         if (share === 0) continue;
         const start = ((apart ? index * places : 0) + at) * axis.rank + span.offset;
-        const value = apart ? strength : strength * share;
+        const value = span.scale * (apart ? strength : strength * share);
         for (let rank = start; rank < start + span.rank; rank++) data[rank] = (data[rank] as number) + value;
       }
     }
@@ -153,21 +170,10 @@ function segmentsGate(
 }
 
 function planesGate(place: string, axis: RankAxis, row: RowUse, sizes: LevelSizes): Tensor {
-  const level = levelOf(place);
-  const masked = level !== null && row.uses.some(({ mask }) => mask !== null);
-  const { height, width } = masked ? (sizes[level] as LevelSizes[number]) : { height: 1, width: 1 };
+  const { height, width, values } = spanValues(place, axis, row, sizes);
   const data = new Float32Array(axis.rank * height * width);
-  for (const { id, strength, mask, crossOnly } of row.uses) {
-    const span = axis.spans.get(id);
-    if (!span || strength === 0 || crossOnly) continue;
-    const plane = masked ? mask?.levels[level]?.data : null;
-    const overall = level === null ? strength * (mask?.mean ?? 1) : strength;
-    for (let rank = span.offset; rank < span.offset + span.rank; rank++) {
-      const start = rank * height * width;
-      for (let at = 0; at < height * width; at++) {
-        data[start + at] = (data[start + at] as number) + (plane ? strength * (plane[at] as number) : overall);
-      }
-    }
+  for (const [{ offset, rank }, plane] of values) {
+    for (let at = offset; at < offset + rank; at++) data.set(plane, at * height * width);
   }
   return { data, shape: [1, axis.rank, height, width] };
 }

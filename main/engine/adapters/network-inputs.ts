@@ -78,17 +78,23 @@ export class NetworkInputs {
     const factors = this.#factors.get(selection.key, () => {
       const feeds: Record<string, Tensor> = {};
       for (const [path, names] of branches.factors) {
-        const { a, b } = selection.factors(path);
+        const { a, b } = selection.factors(path, 'single');
         feeds[names.a] = a;
         feeds[names.b] = b;
+        if (names.half) {
+          const half = selection.factors(path, 'half');
+          feeds[names.half.a] = half.a;
+          feeds[names.half.b] = half.b;
+        }
         for (const side of gainSides) {
           const name = names[side];
           if (name !== undefined) feeds[name] = selection.gain(path, side);
         }
       }
       for (const kind of ['linear', 'conv'] as const) {
-        const name = branches.picks[kind];
-        if (name !== undefined) feeds[name] = selection.picks[kind];
+        const names = branches.picks[kind];
+        if (!names) continue;
+        for (const precision of ['half', 'single'] as const) feeds[names[precision]] = selection.picks[kind][precision];
       }
       return feeds;
     });

@@ -108,28 +108,32 @@ export async function regionPixels(
     for (const { code, message } of loaded.warnings) warn({ code, message: `Region "${region.name}": ${message}` });
     return loaded.mask;
   }
-  const pixels = boxPixels(box, width, height);
-  if (invert) for (const [at, value] of pixels.entries()) pixels[at] = 1 - value;
-  if (!pixels.some((value) => value > 0)) {
+  const [x, y, w, h] = box;
+  const [columns, rows] = [cover(x, x + w, width), cover(y, y + h, height)];
+  const whole = [columns, rows].every((line) => line.every((value) => value === 1));
+  const none = [columns, rows].some((line) => line.every((value) => value === 0));
+  if (invert ? whole : none) {
     throw new ImpastoError(
       'MASK_INVALID',
       `The region "${region.name}" (${box.join(', ')}) covers nothing of a picture of ${width}x${height}.`,
       'Move its box into the picture: [x, y, width, height] in pixels.',
     );
   }
-  gaussianBlur(pixels, width, height, feather);
-  return pixels;
-}
-
-/** 1 inside the box, parts of a pixel at its edges. */
-function boxPixels(box: readonly [number, number, number, number], width: number, height: number): Float32Array {
-  const [x, y, w, h] = box;
-  const cover = (at: number, from: number, to: number) => Math.max(0, Math.min(at + 1, to) - Math.max(at, from));
+  // A box is a product of its sides, and so is its blur; the rest of the picture's is one less it.
+  gaussianBlur(columns, width, 1, feather);
+  gaussianBlur(rows, height, 1, feather);
   const pixels = new Float32Array(width * height);
-  for (let row = Math.max(0, Math.floor(y)); row < Math.min(height, y + h); row++) {
-    for (let column = Math.max(0, Math.floor(x)); column < Math.min(width, x + w); column++) {
-      pixels[row * width + column] = cover(row, y, y + h) * cover(column, x, x + w);
+  for (let row = 0; row < height; row++) {
+    const down = rows[row] as number;
+    for (let column = 0; column < width; column++) {
+      const inside = down * (columns[column] as number);
+      pixels[row * width + column] = invert ? 1 - inside : inside;
     }
   }
   return pixels;
+}
+
+/** How much of each pixel of a line lies between two places, [length]. */
+function cover(from: number, to: number, length: number): Float32Array {
+  return Float32Array.from({ length }, (_, at) => Math.max(0, Math.min(at + 1, to) - Math.max(at, from)));
 }

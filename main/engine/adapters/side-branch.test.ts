@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, it } from 'vitest';
+import type { FactorValues } from '../../../models/adapters/adapter.ts';
 import type { Graph, Initializer } from '../../../models/onnx/graph.ts';
 import { serialise } from '../../../models/onnx/serialise.ts';
 import { findAdaptable } from '../../../models/passes/adaptable-modules.ts';
@@ -166,22 +167,35 @@ describe.each(forms)('the side branch on $name', ({ node, weight, dims, opset })
     expectClose(await run(x, 1, { data: gate, shape: [1, 6, 2 * rank] }, both), joined);
   });
 
-  it('picks the ranks that act from among others', async () => {
+  it.each([
+    ['of both precisions', [1], [4, 0]],
+    ['in half precision alone', [3, 0, 1], []],
+    ['in single precision alone', [], [4, 0, 2]],
+  ])('picks the ranks that act from among others, %s', async (_, halves, singles) => {
     const { session } = await build({ picks: true });
     const x = values(2 * 6 * width, 11);
     const gate = values(2 * 6 * rank, 12);
-    const rows = [4, 0, 2];
     const held = { a: values(5 * width, 13), b: values(5 * out, 14) };
+    const half = { a: Float16Array.from(values(4 * width, 15)), b: Float16Array.from(values(4 * out, 16)) };
+    const rowsOf = (rows: number[]) => ({ data: BigInt64Array.from(rows, BigInt), shape: [rows.length] });
     const { y } = await session.run({
       ...plainFeeds(x, 2),
       'lora_a/mid.to_q': { data: held.a, shape: [5, width] },
       'lora_b/mid.to_q': { data: held.b, shape: [5, out] },
-      'lora_picks/linear': { data: BigInt64Array.from(rows, BigInt), shape: [rank] },
+      'lora_a_half/mid.to_q': { data: half.a, shape: [4, width] },
+      'lora_b_half/mid.to_q': { data: half.b, shape: [4, out] },
+      'lora_picks/linear': rowsOf(singles),
+      'lora_picks_half/linear': rowsOf(halves),
       'lora_gate/level0/rows': { data: gate, shape: [2, 6, rank] },
     });
-    const take = (data: Float32Array, size: number) =>
-      Float32Array.from(rows.flatMap((row) => [...data.subarray(row * size, (row + 1) * size)]));
-    expectClose(y, expected(x, gate, { a: take(held.a, width), b: take(held.b, out) }));
+    const take = (side: 'a' | 'b', size: number) => {
+      const row = (data: FactorValues, index: number) => [...data.subarray(index * size, (index + 1) * size)];
+      return Float32Array.from([
+        ...halves.flatMap((index) => row(half[side], index)),
+        ...singles.flatMap((index) => row(held[side], index)),
+      ]);
+    };
+    expectClose(y, expected(x, gate, { a: take('a', width), b: take('b', out) }));
   });
 
   it('rescales outputs or inputs by gains, beside the branch', async () => {
@@ -276,7 +290,10 @@ describe('the side branch on a convolution', () => {
         sample,
         'lora_a/mid.conv': { data: down, shape: [rank, cin, kernel, kernel] },
         'lora_b/mid.conv': { data: up, shape: [rank, cout] },
+        'lora_a_half/mid.conv': { data: new Float16Array(cin * kernel * kernel), shape: [1, cin, kernel, kernel] },
+        'lora_b_half/mid.conv': { data: new Float16Array(cout), shape: [1, cout] },
         'lora_picks/conv': { data: BigInt64Array.from({ length: rank }, (_, at) => BigInt(at)), shape: [rank] },
+        'lora_picks_half/conv': { data: new BigInt64Array(0), shape: [0] },
         'lora_gate/level1/planes': { data: new Float32Array(rank).fill(1), shape: [1, rank, 1, 1] },
         ...(side && {
           [`lora_gain/${side}/mid.conv`]: { data: gains[side], shape: [2, side === 'out' ? cout : cin] },

@@ -1,4 +1,4 @@
-import type { Factors, Gain } from '../adapter.ts';
+import { type Factors, type Gain, inSingle } from '../adapter.ts';
 import { times, timesTransposed } from '../linear-algebra/products.ts';
 import type { LayerValues, ModuleSize } from './layer-values.ts';
 import { transpose } from './matrix.ts';
@@ -88,7 +88,7 @@ async function outputNorms(
   const squares = new Float64Array(out);
   for (let o = 0; o < out; o++) squares[o] = squareOf(base, o * columns, (o + 1) * columns);
   if (rank === 0) return squares;
-  const cross = await products.withRows(base, down, rank);
+  const cross = await products.withRows(base, inSingle(down), rank);
   const a = Float64Array.from(down);
   const gram = timesTransposed(a, a, rank, rank, columns);
   return squares.map((square, o) => square + changeOfNorm(up, cross, o * rank, gram, rank, scale));
@@ -111,7 +111,7 @@ async function inputNorms(
     }
   }
   if (rank === 0) return squares;
-  const cross = await products.withColumns(base, up, rank);
+  const cross = await products.withColumns(base, inSingle(up), rank);
   const b = transpose(up, out, rank);
   const gram = timesTransposed(b, b, rank, rank, out);
   const a = transpose(down, rank, columns);
@@ -153,13 +153,13 @@ function magnitudeOf(layer: LayerValues, { out, input }: ModuleSize): { magnitud
     if (peft.data.length !== out || sides.length > 1) {
       throw layer.invalid(`has a magnitude of shape [${peft.shape.join(', ')}]: the module gives ${out} channels`);
     }
-    return { magnitude: peft.data, side: 'out' };
+    return { magnitude: inSingle(peft.data), side: 'out' };
   }
   const scale = layer.need('dora_scale', 'DoRA magnitude');
   const [rows = 1, columns = 1, ...rest] = scale.shape;
   const single = rest.every((side) => side === 1);
-  if (single && rows === out && columns === 1) return { magnitude: scale.data, side: 'out' };
-  if (single && rows === 1 && columns === input) return { magnitude: scale.data, side: 'in' };
+  if (single && rows === out && columns === 1) return { magnitude: inSingle(scale.data), side: 'out' };
+  if (single && rows === 1 && columns === input) return { magnitude: inSingle(scale.data), side: 'in' };
   throw layer.invalid(
     `has 'dora_scale' of shape [${scale.shape.join(', ')}]: neither [${out}, 1] nor [1, ${input}] as the module wants`,
   );

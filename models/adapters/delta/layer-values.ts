@@ -1,4 +1,5 @@
 import { ImpastoError } from '../../../contract/errors.ts';
+import type { FactorValues } from '../adapter.ts';
 import type { Role } from '../adapter-keys.ts';
 
 /** The module that a delta is for. */
@@ -11,7 +12,7 @@ export interface ModuleSize {
 
 export interface Values {
   shape: readonly number[];
-  data: Float32Array;
+  data: FactorValues;
 }
 
 /** The tensors of one layer, read. */

@@ -1,3 +1,4 @@
+import { energyOf, rankHolding } from '../../../contract/spectrum.ts';
 import { lowRankSvd } from '../linear-algebra/low-rank-svd.ts';
 import type { ToolLayer } from './tool-layer.ts';
 
@@ -32,25 +33,10 @@ export function layerSpectrum(layer: ToolLayer): LayerSpectrum {
   };
 }
 
-export function energyOf(values: Iterable<number>): number {
-  let sum = 0;
-  for (const value of values) sum += value * value;
-  return sum;
-}
-
 function effectiveRank(values: readonly number[]): number {
   const sum = values.reduce((total, value) => total + value, 0);
   if (sum === 0) return 0;
   let entropy = 0;
   for (const value of values) if (value > 0) entropy -= (value / sum) * Math.log(value / sum);
   return Math.exp(entropy);
-}
-
-/** How many of the falling values hold a share of their energy; all of it asks for those above rounding. */
-export function rankHolding(values: ArrayLike<number>, share: number): number {
-  const total = energyOf(Array.from(values));
-  let held = 0;
-  let rank = 0;
-  while (rank < values.length && held < share * total * (1 - 1e-14)) held += (values[rank++] as number) ** 2;
-  return rank;
 }

@@ -3,7 +3,7 @@ import type { AdapterFacts } from '../../../contract/adapter.ts';
 import type { EngineWarning } from '../../../contract/engine.ts';
 import { ImpastoError } from '../../../contract/errors.ts';
 import type { Checkpoint } from '../../checkpoint/checkpoint.ts';
-import type { AdapterLayer } from '../adapter.ts';
+import { type AdapterLayer, inSingle } from '../adapter.ts';
 import { openAdapterFile } from '../adapter-file.ts';
 import { innerAlgorithm, layerAlgorithm } from '../layer-algorithm.ts';
 import { layerSize } from '../layer-shape.ts';
@@ -74,8 +74,10 @@ export async function readToolAdapter(path: string, checkpoint: Checkpoint | nul
       const { out, input } = layerSize(layer);
       const values = await readLayer(file, layer);
       const size = { out: out ?? 0, input: input ?? 0, kernel };
-      const { rank, up, down, scale } = factorsOf(values, layer, size, 1, scaleFor(values, layer.stem, alphas.rule));
+      const factors = factorsOf(values, layer, size, 1, scaleFor(values, layer.stem, alphas.rule));
+      const { rank, scale } = factors;
       const downShape = shape.length === 4 ? [rank, size.input, kernel, kernel] : [rank, size.input];
+      const [up, down] = [inSingle(factors.up), inSingle(factors.down)];
       found.push({ ...named(layer.stem), rank, up, down, scale, out: size.out, downShape });
     }
     const lost = keys.foreign.length + keys.layers.reduce((sum, { inapplicable }) => sum + inapplicable.length, 0);
@@ -88,7 +90,8 @@ export async function readToolAdapter(path: string, checkpoint: Checkpoint | nul
 }
 
 function fromAdapter(network: Network, { path, rank, up, down, downShape, scale, out }: AdapterLayer): ToolLayer {
-  return { network, module: path, dotted: true, rank, up, down, downShape, scale, out };
+  const factors = { up: inSingle(up), down: inSingle(down) };
+  return { network, module: path, dotted: true, rank, ...factors, downShape, scale, out };
 }
 
 /** Network and module of a stem. Only in PEFT's and diffusers' stems dots are dots. */

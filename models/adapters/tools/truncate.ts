@@ -1,35 +1,20 @@
+import { type Cut, cutRank, type Kept, keptBy } from '../../../contract/spectrum.ts';
 import { type LowRankSvd, lowRankSvd } from '../linear-algebra/low-rank-svd.ts';
-import { energyOf, rankHolding } from './spectrum.ts';
 import type { ToolLayer } from './tool-layer.ts';
 
-/** To a rank, or to the smallest that holds a share of each layer's energy, above 0 and at most 1. */
-export type Cut = { rank: number } | { energy: number };
-
-export interface Truncated {
+export interface Truncated extends Kept {
   layers: ToolLayer[];
-  /** Share of the energy (squared Frobenius norm) kept, over all layers together. */
-  kept: number;
-  /** Of the layer that lost most. */
-  worst: { module: string; kept: number } | null;
 }
 
 /** The best approximation of each layer at its rank (Eckart and Young), its energy halved between the factors. */
 export function truncate(layers: readonly ToolLayer[], cut: Cut): Truncated {
-  let [held, total] = [0, 0];
-  let worst: Truncated['worst'] = null;
+  const spectra: { module: string; values: Float64Array }[] = [];
   const result = layers.map((layer) => {
     const svd = lowRankSvd(layer);
-    // A file's layer has a rank of one at least, be it of zeros.
-    const rank = Math.max(1, Math.min(svd.size, 'rank' in cut ? cut.rank : rankHolding(svd.values, cut.energy)));
-    const all = energyOf(svd.values);
-    const own = energyOf(svd.values.subarray(0, rank));
-    held += own;
-    total += all;
-    const kept = all === 0 ? 1 : own / all;
-    if (worst === null || kept < worst.kept) worst = { module: layer.module, kept };
-    return svd.size === 0 ? layer : cutTo(layer, svd, rank);
+    spectra.push({ module: layer.module, values: svd.values });
+    return svd.size === 0 ? layer : cutTo(layer, svd, cutRank(svd.values, cut));
   });
-  return { layers: result, kept: total === 0 ? 1 : held / total, worst };
+  return { layers: result, ...keptBy(spectra, cut) };
 }
 
 function cutTo(layer: ToolLayer, { left, values, right }: LowRankSvd, rank: number): ToolLayer {

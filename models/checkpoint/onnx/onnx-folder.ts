@@ -1,10 +1,10 @@
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { ImpastoError } from '../../../contract/errors.ts';
 import type { Checkpoint, Family, ImportedPart, TextEncoderPart } from '../checkpoint.ts';
 import type { UNetConfig, VaeConfig } from '../component-config.ts';
 import { familyOf, fitTogether, textEncodersOf, trainedSampleSize, variantOf } from '../family.ts';
 import { parseTextConfig, parseUNetConfig, parseVaeConfig } from '../folder/diffusers-config.ts';
-import { containedPath, fileSize, readJson } from '../folder/folder-files.ts';
+import { fileSize, readJson } from '../folder/folder-files.ts';
 import { folderScheduler } from '../folder/folder-scheduler.ts';
 import type { ModelIndex } from '../folder/model-index.ts';
 import { standardPadding } from '../folder/padding.ts';
@@ -12,6 +12,7 @@ import { findTokenizer } from '../folder/tokenizer-source.ts';
 import type { OpenOptions } from '../open.ts';
 import { scalingFactors } from '../single-file/infer-vae.ts';
 import { attempt, Findings, type PartName, type Survey } from '../survey.ts';
+import { onnxDataFiles } from './onnx-data-files.ts';
 import { type OnnxHeader, readOnnxHeader } from './onnx-header.ts';
 import { textConfigFromOnnx, unetConfigFromOnnx, vaeConfigFromOnnx } from './onnx-infer.ts';
 
@@ -131,15 +132,7 @@ async function openPart(folder: string, title: string): Promise<OnnxFile> {
     );
   }
   const header = readOnnxHeader(path);
-  for (const name of header.externalFiles) {
-    const data = containedPath(dirname(path), name, path);
-    if ((await fileSize(data)) !== null) continue;
-    throw new ImpastoError(
-      'PART_MISSING',
-      `${data} is missing: it holds the weights of the ${title}.`,
-      'Get the data file that belongs to model.onnx; the two are always moved together.',
-    );
-  }
+  await onnxDataFiles(path, header, title);
   return { path, header };
 }
 
