@@ -7,6 +7,8 @@ import type {
   RenderedImage,
   RenderResult,
   RenderSummary,
+  Segment,
+  SegmentRequest,
 } from '../../contract/engine.ts';
 import { asImpastoError } from '../../contract/errors.ts';
 import { parseRequest } from '../../contract/parse.ts';
@@ -26,6 +28,7 @@ import { assertFits, estimateJob, type JobSize, memoryBudget } from './runtime/m
 import { chooseProvider, deviceReport, nextProvider, ProviderProbes, providerWarning } from './runtime/providers.ts';
 import { modelIdentity, SessionCache } from './runtime/session-cache.ts';
 import { systemMemory } from './runtime/system-memory.ts';
+import { Segmenter } from './segmentation/segmenter.ts';
 import { checkTextualInversion, readTextualInversion } from './text/textual-inversion.ts';
 
 export interface RenderHooks extends Omit<PictureHooks, 'onImage'> {
@@ -60,6 +63,7 @@ export class Engine {
   readonly #adapters = new WeakMap<LoadedModel, ModelAdapters>();
   readonly #previews = new LatentPreviews();
   readonly #inversions: InversionStore;
+  readonly #segmenter: Segmenter;
   readonly #probes = new ProviderProbes();
   /** Where the job under way wants to be warned. */
   #warn: (warning: EngineWarning) => void = () => {};
@@ -73,6 +77,7 @@ export class Engine {
       ...(options.threads === undefined ? {} : { threads: options.threads }),
       onWarning: (warning) => this.#warn(warning),
     });
+    this.#segmenter = new Segmenter(this.#cache);
   }
 
   static async create(options: EngineOptions = {}): Promise<Engine> {
@@ -105,6 +110,11 @@ export class Engine {
       warn(providerWarning(choice.provider, error, next));
       return this.#renderOn(await this.#choose(next), request, warnings, warn, hooks);
     }
+  }
+
+  /** Selects by clicks with a segmentation model. Throws as {@link Segmenter.segment}. */
+  segment(request: SegmentRequest): Promise<Segment> {
+    return this.#segmenter.segment(request);
   }
 
   async #renderOn(
@@ -208,10 +218,12 @@ export class Engine {
   }
 
   async releaseSessions(): Promise<void> {
+    this.#segmenter.forget();
     await this.#cache.releaseIdle();
   }
 
   async dispose(): Promise<void> {
+    this.#segmenter.forget();
     await this.#cache.releaseIdle();
     this.#models.clear();
   }

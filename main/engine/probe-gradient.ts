@@ -1,4 +1,6 @@
 import type { AdapterRef } from '../../contract/request.ts';
+import { type Adapter, type AdapterLayer, inSingle } from '../../models/adapters/adapter.ts';
+import { openAdapter } from '../../models/adapters/open-adapter.ts';
 import { differentiate } from '../../models/autodiff/differentiate.ts';
 import type { Graph } from '../../models/onnx/graph.ts';
 import { unetGate } from '../../models/passes/adaptable-modules.ts';
@@ -30,11 +32,25 @@ export interface GradientProbed {
   factors: Map<string, { a: FloatTensor; b: FloatTensor }>;
 }
 
+async function openInSingle(...given: Parameters<typeof openAdapter>): Promise<Adapter> {
+  const adapter = await openAdapter(...given);
+  const widened = (layers: readonly AdapterLayer[]) =>
+    layers.map((layer) => ({ ...layer, down: inSingle(layer.down), up: inSingle(layer.up) }));
+  const { unet, textEncoder, textEncoder2 } = adapter;
+  return {
+    ...adapter,
+    unet: widened(unet),
+    textEncoder: widened(textEncoder),
+    textEncoder2: widened(textEncoder2),
+  };
+}
+
 /** One run of a UNet forward and back: for parity with other implementations of differentiation. */
 export async function probeGradient(engine: Engine, probe: GradientProbe): Promise<GradientProbed> {
   const [model] = await openProbed(engine, probe);
   const { unet } = model;
-  const adapters = new ModelAdapters(model);
+  // Factors to whose elements a gradient is wanted are all in single precision.
+  const adapters = new ModelAdapters(model, openInSingle);
   const active = probe.adapter ? await adapters.load([probe.adapter], () => {}) : [];
   const variant = { ...plainVariant, reach: active[0]?.reach ?? null, picks: picksRanks(model.provider) };
   const inputs = await adapters.unetInputs(variant);

@@ -5,6 +5,7 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ImpastoError } from '../../../contract/errors.ts';
 import type { RenderRequestInput } from '../../../contract/request.ts';
+import { stepsForOne } from '../../../contract/steps-drawn.ts';
 import { Engine } from '../engine.ts';
 import { loadImage } from '../image/load-image.ts';
 
@@ -110,6 +111,30 @@ describe('CLoRA', () => {
     const resumed = await engine.render(clora, { resume: predictions });
     expect(resumed.unetRows).toBeLessThan(whole.unetRows);
     expect(resumed.images[0]?.latent).toEqual(whole.images[0]?.latent);
+    // The maps of the first step are not seen again.
+    expect(whole.images[0]?.conceptsApart).toBeDefined();
+    expect(resumed.images[0]?.conceptsApart).toBeUndefined();
+  });
+
+  it('says how far it kept the concepts apart: the loss at both ends, and what the masks share', async () => {
+    const apart = async (settings: object, steps = 1) => {
+      const [image] = (await draw({ ...clora, steps, composition: { method: 'clora', ...settings } })).images;
+      return image?.conceptsApart ?? { lossBefore: Number.NaN, lossAfter: Number.NaN, maskOverlap: Number.NaN };
+    };
+    // No place is above the highest value, and every one above none.
+    const all = await apart({ threshold: 0 });
+    expect(all.maskOverlap).toBe(1);
+    expect(all.lossBefore).toBeGreaterThan(0);
+    expect(all.lossAfter).toBe(all.lossBefore);
+    const two = await apart({ threshold: 1 }, 2);
+    expect(two.maskOverlap).toBe(0);
+    expect(Math.abs(two.lossAfter - two.lossBefore)).toBeGreaterThan(1e-5);
+  });
+
+  it('reads the maps of the level that is asked for', async () => {
+    const at = (mapLevel: number) =>
+      latentOf({ ...clora, composition: { method: 'clora', mapLevel, threshold: 0.93 } });
+    expect(difference(await at(0), await at(1))).toBeGreaterThan(1e-4);
   });
 
   it('refuses one concept alone, no adapter of a concept, and a concept that is not there', async () => {
@@ -185,6 +210,16 @@ describe('LoRA-Composer', () => {
     expect(result.images[0]?.latent.every(Number.isFinite)).toBe(true);
   });
 
+  it('refuses a level at which the model has no attention, forward-only and exact', async () => {
+    for (const mode of ['forward', 'exact'] as const) {
+      const composition = { method: 'lora-composer', mode, mapLevel: 6 } as const;
+      expect(await refusal({ ...composer, composition })).toMatchObject({
+        code: 'UNKNOWN_ARCHITECTURE',
+        message: expect.stringContaining('level6'),
+      });
+    }
+  });
+
   it('draws one region, and says that there is nothing to isolate', async () => {
     const one = await draw({ ...composer, regions: [left], adapters: ofRegions.slice(0, 1) });
     expect(one.warnings.map(({ code }) => code)).toContain('ISOLATION_UNUSED');
@@ -227,6 +262,42 @@ it("a drawn picture is given another's colours, and a picture that is not there 
   });
 });
 
+describe('the one-step restyle of a Turbo model', () => {
+  const turbo: RenderRequestInput = {
+    ...base,
+    model: join(fixtures, 'small/models/turbo-onnx'),
+    guidance: { scale: 0 },
+    scheduler: { name: 'euler', spacing: 'trailing' },
+  };
+
+  it("draws one step at any strength, in the other picture's colours", async () => {
+    const teal = join(folder, 'teal.png');
+    await sharp({ create: { width: 20, height: 20, channels: 3, background: '#206070' } })
+      .png()
+      .toFile(teal);
+    for (const strength of [1, 0.75, 0.35, 0.05]) {
+      const steps = stepsForOne(strength);
+      const { unetRows, images } = await draw({
+        ...turbo,
+        steps,
+        init: { path: content, strength },
+        matchColours: { path: teal },
+      });
+      expect(unetRows, `${steps} steps`).toBe(1);
+      const middle = 3 * (20 * 72 + 36);
+      const colour = [...(images[0]?.pixels.subarray(middle, middle + 3) ?? [])];
+      expect(colour.map((value) => Math.round(value * 20) / 20)).toEqual([0.15, 0.4, 0.45]);
+    }
+  });
+
+  it('refuses steps of which the strength leaves none, and says how many leave one', async () => {
+    const error = await refusal({ ...turbo, steps: 1, init: { path: content, strength: 0.75 } });
+    expect(error).toMatchObject({ code: 'REQUEST_INVALID', remedy: expect.stringContaining('2 steps') });
+    // At a strength of 0 nothing is asked to be drawn.
+    expect((await draw({ ...turbo, steps: 1, init: { path: content, strength: 0 } })).unetRows).toBe(0);
+  });
+});
+
 describe('a style through masks', () => {
   it('leaves what is outside its regions alone by a bit', async () => {
     const [image] = (await draw(style)).images;
@@ -248,6 +319,8 @@ describe('a style through masks', () => {
     const second = await draw(once);
     expect(first.unetRows - second.unetRows).toBe(3);
     expect(second.images[0]?.latent).toEqual(first.images[0]?.latent);
+    expect(first.warnings).toEqual([]);
+    expect(second.warnings).toMatchObject([{ code: 'INVERSION_REUSED', message: expect.stringContaining('3 steps') }]);
     const other = await draw({ ...once, style: { content, inversionSteps: 4 } });
     expect(other.unetRows - second.unetRows).toBe(4);
   });
@@ -288,9 +361,18 @@ describe('a style through masks', () => {
     await sharp(content).toColourspace('cmyk').jpeg().toFile(cmyk);
     const deep = join(folder, 'deep.png');
     await sharp(content).toColourspace('rgb16').png().toFile(deep);
-    for (const path of [cmyk, deep]) {
-      const [image] = (await draw({ ...style, style: { content: path, inversionSteps: 2 } })).images;
-      expect(image?.pixels.every(Number.isFinite)).toBe(true);
+    const plain = (await draw(style)).images[0]?.pixels as Float32Array;
+    for (const [path, within] of [
+      [cmyk, 0.1],
+      [deep, 0.01],
+    ] as const) {
+      const pixels = (await draw({ ...style, style: { content: path, inversionSteps: 2 } })).images[0]?.pixels;
+      // Between the regions the content lies as it is, in the same colours.
+      const between = plain.map((value, at) => {
+        const x = Math.floor(at / 3) % 72;
+        return x >= 32 && x < 40 ? Math.abs(value - (pixels?.[at] as number)) : 0;
+      });
+      expect(between.reduce((sum, value) => sum + value) / (8 * 40 * 3), path).toBeLessThan(within);
     }
   });
 

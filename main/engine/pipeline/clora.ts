@@ -1,3 +1,4 @@
+import type { ConceptsApart } from '../../../contract/engine.ts';
 import { ImpastoError } from '../../../contract/errors.ts';
 import type { Composition as CompositionSettings } from '../../../contract/request.ts';
 import type { LevelSizes } from '../adapters/gates.ts';
@@ -5,7 +6,7 @@ import type { UNetVariant } from '../adapters/graph-variants.ts';
 import type { LatentShape } from '../model/conditioning.ts';
 import type { Scheduler } from '../schedulers/scheduler.ts';
 import type { ConceptTokens } from './composition.ts';
-import { closed, conceptMask, maskShares, nearest } from './concept-masks.ts';
+import { closed, conceptMask, maskShares, meanOverlap, nearest } from './concept-masks.ts';
 import { contrastiveGradient, contrastiveLoss, type LabelledMap } from './contrastive-loss.ts';
 import { mapGradient, moved, type RowCotangents } from './map-gradient.ts';
 import {
@@ -37,22 +38,52 @@ export interface CloraOptions extends PredictorOptions {
 }
 
 export function clora(options: CloraOptions): DrawingMethod {
+  const apart = new ApartRecorder();
   return {
     predict: async (at) => {
       const moves = movesAt(at.step, options.settings);
       let from = at;
       for (let move = 1; move < moves; move++) {
-        from = await movedApart(from, await drawStep(options, from, mapsAlone(options)), options);
+        const outputs = await drawStep(options, from, mapsAlone(options));
+        if (move === 1) apart.begin(at.call, conceptMaps(outputs, options, at.step));
+        from = await movedApart(from, outputs, options);
       }
       const outputs = await drawStep(options, from);
       const maps = conceptMaps(outputs, options, at.step);
-      const prediction = guidedPrediction(outputs, options.guidance, shares(maps, options));
+      const masks = conceptMasks(maps, options);
+      apart.begin(at.call, maps);
+      apart.step(maps, masks);
+      const prediction = guidedPrediction(outputs, options.guidance, maskShares(masks));
       if (moves === 0) return { prediction };
       const { latent } = await movedApart(from, outputs, options);
       return { prediction, latent };
     },
+    apart: () => apart.result(),
     ...(options.settings.screen > 1 ? { begin: (start, another) => screened(start, another, options) } : {}),
   };
+}
+
+/** Follows how far one picture's concepts are kept apart. */
+class ApartRecorder {
+  #before: number | null = null;
+  #after = 0;
+  readonly #overlaps: number[] = [];
+
+  /** The first maps of a call; only those of the first call, before any move, count. */
+  begin(call: number, maps: readonly Float32Array[][][]): void {
+    if (call === 0) this.#before ??= contrastiveLoss(labelled(maps));
+  }
+
+  step(maps: readonly Float32Array[][][], masks: readonly Uint8Array[]): void {
+    this.#after = contrastiveLoss(labelled(maps));
+    this.#overlaps.push(meanOverlap(masks));
+  }
+
+  result(): ConceptsApart | null {
+    if (this.#before === null) return null;
+    const maskOverlap = this.#overlaps.reduce((sum, value) => sum + value, 0) / this.#overlaps.length;
+    return { lossBefore: this.#before, lossAfter: this.#after, maskOverlap };
+  }
 }
 
 /** Of the authors' code: step size, steps with moves, and those with further ones. */
@@ -132,17 +163,16 @@ export function conceptMaps(outputs: StepOutputs, { concepts, maps }: CloraOptio
   });
 }
 
-/** Each part's share of the latent's cells, by the maps of its own concept. */
-function shares(maps: readonly Float32Array[][][], options: CloraOptions): Float32Array[] {
+/** Where each part but the plain one counts, by the maps of its own concept: 1 inside, on the latent's cells. */
+function conceptMasks(maps: readonly Float32Array[][][], options: CloraOptions): Uint8Array[] {
   const { settings, concepts, shape } = options;
   const size = sizeOf(options.maps);
   const [, height, width] = shape;
-  const masks = concepts.ofPart.slice(1).map((concept, index) => {
+  return concepts.ofPart.slice(1).map((concept, index) => {
     const own = maps[index + 1]?.[concept as number] as Float32Array[];
     const mask = conceptMask(own, settings.threshold);
     return nearest(settings.closeMasks ? closed(mask, size) : mask, size, { height, width });
   });
-  return maskShares(masks);
 }
 
 /** All maps with their concepts, as the loss takes them. */

@@ -33,6 +33,21 @@ function swept(mask: Uint8Array, { height, width }: Size, pick: (a: number, b: n
   });
 }
 
+/** Intersection over union of masks, the mean over all pairs; 0 for a pair that claims nothing, or where there is no pair. */
+export function meanOverlap(masks: readonly Uint8Array[]): number {
+  const overlaps = masks.flatMap((one, index) => masks.slice(index + 1).map((other) => overlap(one, other)));
+  return overlaps.reduce((sum, value) => sum + value, 0) / Math.max(1, overlaps.length);
+}
+
+function overlap(one: Uint8Array, other: Uint8Array): number {
+  let [both, either] = [0, 0];
+  for (const [at, value] of one.entries()) {
+    if (value === 1 && other[at] === 1) both += 1;
+    if (value === 1 || other[at] === 1) either += 1;
+  }
+  return both / Math.max(1, either);
+}
+
 /** A plane at a larger size: each cell takes the value under its top left corner. */
 export function nearest(plane: Uint8Array, from: Size, to: Size): Uint8Array {
   const enlarged = new Uint8Array(to.height * to.width);

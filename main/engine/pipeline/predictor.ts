@@ -1,3 +1,4 @@
+import type { ConceptsApart } from '../../../contract/engine.ts';
 import type { GuidanceSettings } from '../../../contract/request.ts';
 import type { LatentShape } from '../model/conditioning.ts';
 import type { UNetNetwork, UNetOutputs } from '../model/unet-network.ts';
@@ -36,6 +37,8 @@ export interface DrawingMethod {
    * @param another further noise at that level
    */
   begin?: (start: Float32Array, another: () => Float32Array) => Promise<Float32Array>;
+  /** After the last step: how far the method kept concepts apart; null where it did not draw the first step. */
+  apart?: () => ConceptsApart | null;
 }
 
 export interface PredictorOptions {

@@ -11,6 +11,7 @@ import type {
 } from '../../../contract/engine.ts';
 import { asImpastoError, ImpastoError } from '../../../contract/errors.ts';
 import type { Style } from '../../../contract/request.ts';
+import { stepsForOne } from '../../../contract/steps-drawn.ts';
 import type { SchedulerConfig } from '../../../models/checkpoint/component-config.ts';
 import type { ModelAdapters } from '../adapters/model-adapters.ts';
 import { compositeInto } from '../image/composite.ts';
@@ -31,7 +32,7 @@ import { denoise, type Inpaint } from './denoise.ts';
 import { drawingMethod } from './drawing-method.ts';
 import { guidanceWarnings } from './guidance-warnings.ts';
 import { type InitPicture, loadInitPicture, type SizedRequest } from './init-picture.ts';
-import type { Predictor } from './predictor.ts';
+import type { DrawingMethod, Predictor } from './predictor.ts';
 import type { LatentPreviews } from './previews.ts';
 import { invert, latentAt, loadStyle, pinned, type StyleSetup, stylePredictor } from './style-transfer.ts';
 import type { NamedEmbedding } from './text-conditioning.ts';
@@ -166,11 +167,13 @@ async function renderOne(
   };
   for (const warning of unusedSettings(settings.name, options)) context.warn(warning);
   const scheduler = createScheduler(settings.name, options);
-  if (init && scheduler.timesteps.length === 0 && init.mask) {
+  if (init && scheduler.timesteps.length === 0 && (init.mask || strength > 0)) {
     throw new ImpastoError(
       'REQUEST_INVALID',
-      `At a strength of ${strength}, ${steps} steps leave none to draw with.`,
-      'Raise the strength or the number of steps.',
+      `At a strength of ${strength}, ${steps} ${steps === 1 ? 'step leaves' : 'steps leave'} none to draw with.`,
+      strength > 0
+        ? `Raise the strength, or ask for ${stepsForOne(strength)} steps, of which one is drawn.`
+        : 'Raise the strength.',
     );
   }
   const inversion = context.style && (await invertedContent(request, context.style, options, context, index));
@@ -181,7 +184,7 @@ async function renderOne(
       }
     : await prepare(request, scheduler, noise, context, index);
   await clock.start('sample', index, scheduler.timesteps.length);
-  const method = inversion
+  const method: DrawingMethod = inversion
     ? { predict: styledBy(request, context, inversion) }
     : drawingMethod(request, { model, composition, shape, scheduler });
   const fromNoise = !init && !inpaint;
@@ -222,7 +225,8 @@ async function renderOne(
   });
   await clock.start('decode', index, 1);
   const pixels = await decode(latent, context, index);
-  return finish(request, seed, latent, pixels, context);
+  const conceptsApart = method.apart?.();
+  return { ...finish(request, seed, latent, pixels, context), ...(conceptsApart ? { conceptsApart } : {}) };
 }
 
 /** A picture for its colours alone: whatever its size, cropped to the one that is drawn. */
@@ -257,7 +261,14 @@ async function invertedContent(
   ]);
   const key = InversionStore.key([await modelIdentity(model.files), settings, planes]);
   const known = await inversions.read(key, shape[0] * shape[1] * shape[2]);
-  if (known) return known;
+  if (known) {
+    // Once for each job, not for each picture of it.
+    if (index === 0) {
+      const message = `The content's inversion, ${known.timesteps.length} steps, is kept from before and was used again.`;
+      warn({ code: 'INVERSION_REUSED', message });
+    }
+    return known;
+  }
   const { mean } = await posteriorOf(planes, context, index);
   const { scalingFactor, shiftFactor } = model.vae.config;
   const scheduler = createScheduler('ddim-inverse', { ...options, steps });

@@ -276,6 +276,9 @@ describe('starting', () => {
     await client.release();
     expect((await client.memory()).sessions).toBe(1);
     expect((await client.devices()).chosen.reason).toBe('fake');
+    const clicks = [{ x: 1, y: 2, inside: true }];
+    const segment = await client.segment({ picture: '/a.png', model: '/sam', clicks });
+    expect(segment).toMatchObject({ png: Uint8Array.of(1, 2, 3), height: 1, score: 0.9 });
     await done;
   });
 });

@@ -6,6 +6,8 @@ import type {
   MemoryReport,
   RenderedImage,
   RenderResult,
+  Segment,
+  SegmentRequest,
 } from '../../../contract/engine.ts';
 import { ImpastoError } from '../../../contract/errors.ts';
 import type { RenderRequest } from '../../../contract/request.ts';
@@ -93,6 +95,17 @@ export class EngineClient extends EventEmitter<EngineClientEvents> {
       signal?.removeEventListener('abort', cancel);
       job.end();
     }
+  }
+
+  /**
+   * Selects by clicks with a segmentation model; beside a job too, between two of its runs.
+   * @throws ImpastoError what `Segmenter.segment` throws, `ENGINE_DIED`
+   */
+  async segment(request: SegmentRequest): Promise<Segment> {
+    const connection = await this.#connect();
+    return this.#ask(connection, { type: 'segment', id: this.#nextId++, request }, (message) =>
+      message.type === 'segmented' ? message.segment : undefined,
+    );
   }
 
   devices(): Promise<DeviceReport> {

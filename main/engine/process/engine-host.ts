@@ -44,6 +44,9 @@ export class EngineHost {
         // A cancel may cross the answer of a job that is done.
         if (this.#job?.id === command.id) this.#job.controller.abort();
         return;
+      case 'segment':
+        this.#send({ type: 'segmented', id: command.id, segment: await this.#engine.segment(command.request) });
+        return;
       case 'devices':
         this.#send({ type: 'devices', id: command.id, report: await this.#engine.devices() });
         return;

@@ -10,6 +10,8 @@ import type {
   RenderedImage,
   RenderResult,
   RenderSummary,
+  Segment,
+  SegmentRequest,
 } from '../../../contract/engine.ts';
 import type { RenderRequest } from '../../../contract/request.ts';
 
@@ -38,6 +40,8 @@ export interface RenderHooks {
 export interface EngineApi {
   /** @throws ImpastoError `CANCELLED` at the first step after the signal, and every other failure of a job */
   render(request: RenderRequest, hooks: RenderHooks & { signal?: AbortSignal }): Promise<RenderResult>;
+  /** Selects by clicks; beside a job too, between two of its runs. */
+  segment(request: SegmentRequest): Promise<Segment>;
   devices(): DeviceReport | Promise<DeviceReport>;
   memory(): MemoryReport | Promise<MemoryReport>;
   /** Releases every session that is not in use. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { Click } from '../../../contract/click-select.ts';
 import type { EngineCommand, EngineMessage, EngineSettings } from '../../../contract/engine.ts';
 import { ImpastoError } from '../../../contract/errors.ts';
 import { parseRequest } from '../../../contract/parse.ts';
@@ -17,6 +18,11 @@ const Command = z.discriminatedUnion('type', [
     previewEvery: z.number().int().min(0),
     checkpoints: z.strictObject({ after: z.number().min(0), every: z.number().min(0) }).exactOptional(),
     resume: z.array(z.custom<Float32Array>((value) => value instanceof Float32Array)).exactOptional(),
+  }),
+  z.strictObject({
+    type: z.literal('segment'),
+    id,
+    request: z.strictObject({ picture: z.string(), model: z.string(), clicks: z.array(Click) }),
   }),
   z.strictObject({ type: z.literal('cancel'), id }),
   z.strictObject({ type: z.literal('devices'), id }),
@@ -73,6 +79,7 @@ const messageTypes: ReadonlySet<string> = new Set<EngineMessage['type']>([
   'image',
   'warning',
   'done',
+  'segmented',
   'devices',
   'memory',
   'released',

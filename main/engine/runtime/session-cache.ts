@@ -7,7 +7,15 @@ import { placementWarning } from './placement.ts';
 import { buildSession, type ModelSession, type ModelSource } from './session.ts';
 
 /** In which order sessions are given up: what is quick to load and short to run goes first. */
-const releaseRank = { 'text-encoder': 0, 'text-encoder-2': 0, 'vae-encoder': 1, 'vae-decoder': 1, unet: 2 } as const;
+const releaseRank = {
+  'segmentation-encoder': 0,
+  'segmentation-decoder': 0,
+  'text-encoder': 0,
+  'text-encoder-2': 0,
+  'vae-encoder': 1,
+  'vae-decoder': 1,
+  unet: 2,
+} as const;
 export type Component = keyof typeof releaseRank;
 
 export interface SessionKey {

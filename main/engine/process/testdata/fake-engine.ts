@@ -1,5 +1,12 @@
 import { setImmediate, setTimeout } from 'node:timers/promises';
-import type { EngineSettings, RenderedImage, RenderResult, RenderSummary } from '../../../../contract/engine.ts';
+import type {
+  EngineSettings,
+  RenderedImage,
+  RenderResult,
+  RenderSummary,
+  Segment,
+  SegmentRequest,
+} from '../../../../contract/engine.ts';
 import { ImpastoError } from '../../../../contract/errors.ts';
 import type { RenderRequest } from '../../../../contract/request.ts';
 import type { EngineApi, RenderHooks } from '../engine-interface.ts';
@@ -69,6 +76,10 @@ export class Engine implements EngineApi {
     }
     hooks.onWarning?.({ code: 'FAKE', message: 'It is a fake.' });
     return { ...summary, images };
+  }
+
+  async segment({ clicks }: SegmentRequest): Promise<Segment> {
+    return { png: Uint8Array.of(1, 2, 3), width: 2, height: clicks.length, share: 0.5, score: 0.9 };
   }
 
   devices() {
