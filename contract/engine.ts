@@ -1,3 +1,4 @@
+import type { Click } from './click-select.ts';
 import type { ErrorRecord } from './errors.ts';
 import type { ProviderName, RenderRequest } from './request.ts';
 
@@ -75,6 +76,15 @@ export interface PreviewEvent {
   rgb: Uint8Array;
 }
 
+/** How far CLoRA kept the concepts of a picture apart, by its own attention maps. */
+export interface ConceptsApart {
+  /** Its contrastive loss (NT-Xent) on the maps of the first step, before any move of the latent, and of the last. */
+  lossBefore: number;
+  lossAfter: number;
+  /** Intersection over union of two concepts' masks, the mean over pairs and steps: 0 where they never claim one place. */
+  maskOverlap: number;
+}
+
 /** One finished picture. */
 export interface RenderedImage {
   seed: number;
@@ -85,6 +95,8 @@ export interface RenderedImage {
   /** The final latent [channels, height/f, width/f], scaled as the UNet sees it. */
   latent: Float32Array;
   latentShape: [number, number, number];
+  /** Drawn by CLoRA, from its first step on. */
+  conceptsApart?: ConceptsApart;
 }
 
 export interface RenderSummary {
@@ -137,8 +149,30 @@ export interface RenderCommand {
   resume?: Float32Array[];
 }
 
+/** A thing to be selected by clicks with a segmentation model. */
+export interface SegmentRequest {
+  /** The picture's file. */
+  picture: string;
+  /** Folder or file of the model. */
+  model: string;
+  /** In pixels of the picture as it is shown. */
+  clicks: readonly Click[];
+}
+
+export interface Segment {
+  /** Grey: white is selected. */
+  png: Uint8Array;
+  width: number;
+  height: number;
+  /** Of the picture that is selected, 0 to 1. */
+  share: number;
+  /** The IoU that the model expects of its mask. */
+  score: number;
+}
+
 export type EngineCommand =
   | RenderCommand
+  | { type: 'segment'; id: number; request: SegmentRequest }
   | { type: 'cancel'; id: number }
   | { type: 'devices'; id: number }
   | { type: 'memory'; id: number }
@@ -156,6 +190,7 @@ export type EngineMessage =
   | { type: 'image'; id: number; index: number; image: RenderedImage; summary: RenderSummary }
   | { type: 'warning'; id: number; warning: EngineWarning }
   | { type: 'done'; id: number; summary: RenderSummary }
+  | { type: 'segmented'; id: number; segment: Segment }
   | { type: 'devices'; id: number; report: DeviceReport }
   | { type: 'memory'; id: number; report: MemoryReport }
   | { type: 'released'; id: number }

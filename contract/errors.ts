@@ -59,6 +59,7 @@ export const errorCodes = [
   // Writing
   'DISK_FULL',
   'WRITE_FAILED',
+  'FILE_EXISTS',
   // Faces
   'ROUTE_UNKNOWN',
   'NOT_ALLOWED',

@@ -15,7 +15,7 @@ const page = {
   limit: z.number().int().min(1).max(1000).default(100),
 };
 
-export const modelKinds = ['checkpoint', 'adapter', 'vae', 'embedding', 'controlnet', 'other'] as const;
+export const modelKinds = ['checkpoint', 'adapter', 'vae', 'embedding', 'controlnet', 'segmentation', 'other'] as const;
 export const ModelKind = z.enum(modelKinds);
 export type ModelKind = z.infer<typeof ModelKind>;
 

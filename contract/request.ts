@@ -230,8 +230,8 @@ export const Style = z.strictObject({
 export type Style = z.infer<typeof Style>;
 
 /**
- * Another picture's colours for the one that is drawn, by mean and deviation. With a Turbo model, an init picture and one step this is
- * Impasto's own one-step restyle; it reproduces no paper.
+ * Another picture's colours for the one that is drawn, by mean and deviation. With a Turbo model, an init picture and as many steps as
+ * its strength leaves one of (`steps-drawn.ts`) this is Impasto's own one-step restyle; it reproduces no paper.
  */
 export const MatchColours = z.strictObject({
   /** A picture file. */
@@ -280,7 +280,8 @@ export const SizeConditioning = z.strictObject({
   targetSize: z.tuple([z.number(), z.number()]).optional(),
 });
 
-const RequestFields = z.strictObject({
+/** The fields of a request, each by itself: what they must be for each other is checked by {@link RenderRequest}. */
+export const RequestFields = z.strictObject({
   version: z.literal(1).default(1),
   /** A checkpoint: a .safetensors file, a diffusers folder, an ONNX folder, or `demo` for the built-in model. */
   model: z.string().min(1).default('demo'),

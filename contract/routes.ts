@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { type AdapterFacts, AdapterSuggestion } from './adapter.ts';
+import { adapterToolInputs, adapterToolOutputs } from './adapter-tools.ts';
+import { pictureSelection } from './click-select.ts';
 import { ExportOptions } from './export.ts';
 import { FilePath } from './file-path.ts';
 import {
@@ -178,6 +180,17 @@ export const routes = {
     }),
     z.array(AdapterSuggestion),
   ),
+  /** Each layer's singular values: energy and effective rank. */
+  'adapters.spectrum': route(adapterToolInputs.spectrum, adapterToolOutputs.spectrum),
+  /** Slow for wide layers (minutes): ask for a few layers at a time. What was found is kept for `adapters.calm`. */
+  'adapters.intruders': route(adapterToolInputs.intruders, adapterToolOutputs.intruders),
+  /** How far two adapters pull at the same things. */
+  'adapters.compare': route(adapterToolInputs.compare, adapterToolOutputs.compare),
+  /** New files; `FILE_EXISTS` where one of that name is there and is not to be written over. */
+  'adapters.truncate': route(adapterToolInputs.truncate, adapterToolOutputs.written),
+  'adapters.calm': route(adapterToolInputs.calm, adapterToolOutputs.written),
+  'adapters.merge': route(adapterToolInputs.merge, adapterToolOutputs.written),
+  'adapters.convert': route(adapterToolInputs.convert, adapterToolOutputs.written),
   /** Settings to start from that suit a model. */
   'models.preset': route(
     z.strictObject({ model: path }),
@@ -225,6 +238,8 @@ export const routes = {
   'pictures.restore': route(pictureInputs.restore, RestoredPictures),
   /** Copies pictures into the library as they are, whoever drew them; each is told of in the order given. */
   'pictures.import': route(pictureInputs.import, z.object({ imported: z.array(ImportedPicture) })),
+  /** What clicks on a picture mean, as a mask among the uploads: white is selected. */
+  'pictures.select': route(pictureSelection.input, pictureSelection.output),
   /** Writes pictures again: other format, size, name, folder. */
   'pictures.export': route(pictureInputs.export, ExportReport),
   /**

@@ -13,6 +13,7 @@ import { type ImpastoPaths, impastoPaths } from '../queue/paths.ts';
 import { Queue } from '../queue/queue.ts';
 import { EngineJobRunner } from '../queue/runner/engine-job-runner.ts';
 import { QueueRunner } from '../queue/runner/queue-runner.ts';
+import { Background } from './background/background.ts';
 import { dispatch } from './dispatch.ts';
 import { libraryPush, news, type Push, pushOf } from './event-relay.ts';
 import { createHandlers } from './handlers.ts';
@@ -107,6 +108,7 @@ export async function openBackend(options: BackendOptions): Promise<Backend> {
   const runner = new QueueRunner({ queue, jobs, writer: libraryWriter, name });
   if (draw) runner.run().catch((thrown) => log(String(asImpastoError(thrown).stack)));
 
+  const [adapterTools, pictureTools] = [new Background(), new Background()];
   const handlers = createHandlers({
     version: version(),
     paths,
@@ -114,10 +116,13 @@ export async function openBackend(options: BackendOptions): Promise<Backend> {
     library,
     settings,
     uploads,
+    adapterTools,
+    pictureTools,
     engine: {
       devices: async () => (await jobs.client()).devices(),
       memory: async () => (await jobs.client()).memory(),
       release: async () => (await jobs.client()).release(),
+      segment: async (asked) => (await jobs.client()).segment(asked),
     },
     warnings: [...settings.warnings, ...library.warnings],
   });
@@ -133,6 +138,7 @@ export async function openBackend(options: BackendOptions): Promise<Backend> {
     },
     close: async () => {
       forget();
+      await Promise.all([adapterTools.close(), pictureTools.close()]);
       await runner.stop();
       library.close();
       queue.close();

@@ -1,7 +1,8 @@
-import type { DeviceReport, EngineWarning, MemoryReport } from '../../contract/engine.ts';
+import type { DeviceReport, EngineWarning, MemoryReport, Segment, SegmentRequest } from '../../contract/engine.ts';
 import type { Library } from '../library/library.ts';
 import type { ImpastoPaths } from '../queue/paths.ts';
 import type { Queue } from '../queue/queue.ts';
+import type { Background } from './background/background.ts';
 import type { SettingsFile } from './settings-file.ts';
 import type { Uploads } from './uploads.ts';
 
@@ -10,6 +11,7 @@ export interface EngineQuestions {
   devices(): Promise<DeviceReport>;
   memory(): Promise<MemoryReport>;
   release(): Promise<void>;
+  segment(request: SegmentRequest): Promise<Segment>;
 }
 
 /** Everything that handlers work on. */
@@ -21,6 +23,9 @@ export interface HandlerContext {
   engine: EngineQuestions;
   settings: SettingsFile;
   uploads: Uploads;
+  /** Threads, one for adapters and one for pictures: a click does not wait for a spectrum. */
+  adapterTools: Background;
+  pictureTools: Background;
   /** What went wrong at the start and must be shown. */
   warnings: readonly EngineWarning[];
 }

@@ -1,4 +1,14 @@
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
@@ -82,6 +92,13 @@ describe('models and adapters', () => {
     expect((await call('models.add', { path: join(home, 'models/tiny.safetensors') })).kind).toBe('checkpoint');
     expect((await call('library.info', {})).folders.models).toEqual([join(home, 'models'), path]);
     expect((await call('models.list', { text: 'asked' })).total).toBe(0);
+    const sam = join(shelf, 'sam');
+    cpSync(fileURLToPath(new URL('../../fixtures/segmentation/original', import.meta.url)), sam, { recursive: true });
+    const half = { path: join(sam, 'tiny.decoder.onnx') };
+    expect(await call('models.add', half)).toMatchObject({ kind: 'segmentation', state: 'usable', path: sam });
+    await call('library.removeFolder', { kind: 'models', path: sam });
+    rmSync(join(sam, 'tiny.encoder.onnx'));
+    await expect(call('models.add', half)).rejects.toMatchObject({ code: 'PART_MISSING' });
     writeFileSync(join(shelf, 'notes.txt'), 'no model');
     for (const wrong of [join(shelf, 'notes.txt'), shelf.replace('elsewhere', 'uploads')]) {
       await expect(call('models.add', { path: wrong })).rejects.toMatchObject({

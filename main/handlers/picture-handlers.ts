@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { asImpastoError, ImpastoError } from '../../contract/errors.ts';
 import type { ExportReport } from '../../contract/library.ts';
 import { type OpenedPicture, openPicture } from '../library/export/export-file.ts';
@@ -10,7 +11,7 @@ import { outputFolder } from './output-folder.ts';
 import { sourcePath } from './picture-source.ts';
 
 export function pictureHandlers(context: HandlerContext): HandlersOf<'pictures'> {
-  const { library, uploads, paths } = context;
+  const { library, uploads, paths, pictureTools, engine } = context;
   const { pictures } = library;
   return {
     'pictures.list': (query) => pictures.list(query),
@@ -54,6 +55,15 @@ export function pictureHandlers(context: HandlerContext): HandlersOf<'pictures'>
       }
       return report;
     },
+    'pictures.select': async ({ source, method, clicks, edges, border }) => {
+      const path = await sourcePath(source, context);
+      const { png, share, score } =
+        method === 'edges'
+          ? { ...(await pictureTools.call('select', { path, clicks, edges, border })), score: null }
+          : await engine.segment({ picture: path, model: resolve(method.model), clicks });
+      const { id, width, height } = await uploads.add(one(png));
+      return { mask: id, width, height, share, score };
+    },
     'pictures.recall': async (source) => recall(await sourcePath(source, context), library.models),
     'pictures.metadata': async (source) => {
       const { request, infotext, model, warnings, ...found } = await readMetadata(await sourcePath(source, context));
@@ -74,4 +84,8 @@ function nameOf(source: { path: string } | { upload: string; name?: string | und
 
 function notInLibrary(path: string): ImpastoError {
   return new ImpastoError('NOT_IN_LIBRARY', `${path} is not in the library.`, 'Import it, or add its folder.');
+}
+
+async function* one(bytes: Uint8Array): AsyncIterable<Uint8Array> {
+  yield bytes;
 }

@@ -7,7 +7,7 @@ import { ChoiceRandom } from '../queue/batch/random.ts';
 import { fillPrompt, listWildcards, wildcardFolder } from '../queue/batch/wildcards.ts';
 import type { HandlerContext } from './context.ts';
 import type { HandlersOf } from './handlers.ts';
-import { modelPath } from './model-handlers.ts';
+import { modelPath } from './model-path.ts';
 import { RequestFiles } from './request-files.ts';
 
 export function promptHandlers(context: HandlerContext): HandlersOf<'prompt' | 'wildcards'> {

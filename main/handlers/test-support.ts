@@ -48,5 +48,7 @@ export async function startTestBackend(options: Partial<BackendOptions> = {}): P
 
 /** Which test asks which routes; together they must ask all. */
 const libraryRoutes = /^(?:library|models|adapters|pictures|hub)\./;
-export const routesOfLibrary = routeNames.filter((name) => libraryRoutes.test(name));
+const threadRoutes = /^(?:adapters\.(?:spectrum|intruders|compare|truncate|calm|merge|convert)|pictures\.select)$/;
+export const routesOfThreads = routeNames.filter((name) => threadRoutes.test(name));
+export const routesOfLibrary = routeNames.filter((name) => libraryRoutes.test(name) && !threadRoutes.test(name));
 export const otherRoutes = routeNames.filter((name) => !libraryRoutes.test(name));

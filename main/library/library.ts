@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { mkdirSync, statSync } from 'node:fs';
-import { dirname, extname, join, resolve } from 'node:path';
+import { readdir } from 'node:fs/promises';
+import { basename, dirname, extname, join, resolve } from 'node:path';
 import type { EngineWarning } from '../../contract/engine.ts';
 import { asImpastoError, ImpastoError } from '../../contract/errors.ts';
 import {
@@ -12,6 +13,7 @@ import {
   type ScanProgress,
   type ScanReport,
 } from '../../contract/library.ts';
+import { openSam } from '../../models/segmentation/sam-pair.ts';
 import type { Database } from '../database/database.ts';
 import type { TakeBack } from './bin/bin-error.ts';
 import { FoldersFile } from './folders-file.ts';
@@ -150,22 +152,27 @@ export class Library {
    * @throws ImpastoError `FILE_NOT_FOUND`, `REQUEST_INVALID` where it is none, `DISK_FULL`, `WRITE_FAILED`
    */
   async addModel(path: string): Promise<ModelEntry> {
-    const full = resolve(path);
-    const found = statSync(full, { throwIfNoEntry: false });
-    if (!found) throw new ImpastoError('FILE_NOT_FOUND', `There is no model ${full}.`, 'Choose another one.');
-    if (found.isFile() && !isModelFile(full)) throw noModel(full);
+    const named = resolve(path);
+    const found = statSync(named, { throwIfNoEntry: false });
+    if (!found) throw new ImpastoError('FILE_NOT_FOUND', `There is no model ${named}.`, 'Choose another one.');
+    // One half of a segmentation model stands for both.
+    const isHalf = found.isFile() && /\.onnx$/i.test(named);
+    if (found.isFile() && !isHalf && !isModelFile(named)) throw noModel(named);
+    const full = isHalf ? dirname(named) : named;
+    // Nobody's model, and looking through a whole disk to say so takes minutes.
+    if (dirname(full) === full) throw noModel(full);
     const inside = outermost(this.folders().models).some((folder) => folder === full || isInside(full, folder));
     const before = this.folders().models;
     if (!inside) await this.#folders.change('models', full, true);
     await this.scanModels();
-    const model = this.models.known(full);
+    const model = this.models.known(full) ?? (basename(full) === 'onnx' ? this.models.known(dirname(full)) : null);
     if (model) {
       if (!inside) this.#tell({ type: 'folders', folders: this.folders() });
       return model;
     }
     if (!before.includes(full)) await this.#folders.change('models', full, false);
     void this.#quietly(() => this.scanModels());
-    throw noModel(full);
+    throw (await refusedHalves(full)) ?? noModel(full);
   }
 
   /** What is being looked through at this moment. */
@@ -298,10 +305,26 @@ export class Library {
   }
 }
 
+/** What is wrong with a folder of ONNX files that was not taken for a segmentation model; null where it holds none. */
+async function refusedHalves(path: string): Promise<ImpastoError | null> {
+  const names = await readdir(path).catch(() => []);
+  if (!names.some((name) => /\.onnx$/i.test(name))) return null;
+  try {
+    await openSam(path);
+  } catch (thrown) {
+    return asImpastoError(thrown);
+  }
+  return new ImpastoError(
+    'REQUEST_INVALID',
+    `The two halves in ${path} are not told apart by their names.`,
+    'Let one file be called an encoder and the other a decoder, e.g. sam.encoder.onnx and sam.decoder.onnx.',
+  );
+}
+
 function noModel(path: string): ImpastoError {
   return new ImpastoError(
     'REQUEST_INVALID',
     `${path} is no model.`,
-    'Choose a .safetensors file, or a folder in diffusers or ONNX layout.',
+    'Choose a .safetensors file, a folder in diffusers or ONNX layout, or one with the two ONNX files of a SAM.',
   );
 }

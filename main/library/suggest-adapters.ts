@@ -7,7 +7,7 @@ import type { ModelIndex } from './models/model-index.ts';
 const most = 1000;
 
 /**
- * The library's adapters that a prompt speaks of. Tags and titles are read from the files' headers; one that is gone
+ * The library's adapters that a prompt speaks of; of a family, those that do not tell theirs as well. Tags and titles are read from the files' headers; one that is gone
  * since the last scan is passed over.
  */
 export async function suggestFromLibrary(
@@ -15,9 +15,10 @@ export async function suggestFromLibrary(
   prompt: string,
   family?: 'sd1' | 'sd2' | 'sdxl',
 ): Promise<AdapterSuggestion[]> {
-  const query = { kind: 'adapter', usable: true, limit: most, ...(family ? { family } : {}) } as const;
   const described: DescribedAdapter[] = [];
-  for (const { path, fileName, name, triggers, description, strength } of models.list(query).models) {
+  for (const entry of models.list({ kind: 'adapter', usable: true, limit: most }).models) {
+    const { path, fileName, name, triggers, description, strength } = entry;
+    if (family && entry.family !== null && entry.family !== family) continue;
     const facts = await inspectAdapter(path).catch(() => null);
     if (!facts) continue;
     const { tags, metadata } = facts;

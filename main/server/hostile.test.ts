@@ -232,8 +232,15 @@ describe('paths that lead out', () => {
       return freeStrings(schema).some((field) => names.test(field));
     });
     expect(taking.sort()).toEqual([
+      'adapters.calm',
+      'adapters.compare',
+      'adapters.convert',
       'adapters.fit',
       'adapters.inspect',
+      'adapters.intruders',
+      'adapters.merge',
+      'adapters.spectrum',
+      'adapters.truncate',
       'hub.fetch',
       'hub.plan',
       'library.addFolder',
@@ -249,6 +256,7 @@ describe('paths that lead out', () => {
       'pictures.metadata',
       'pictures.recall',
       'pictures.restore',
+      'pictures.select',
       'prompt.count',
       'prompt.resolve',
       'queue.add',

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { crc32, deflateSync } from 'node:zlib';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -119,6 +119,17 @@ describe('pictures and previews over HTTP', () => {
   });
 });
 
+/** Every route that makes an adapter file. */
+const savers = (path: string, to: string): [string, unknown][] => {
+  const save = { path: to, keys: 'peft' };
+  return [
+    ['adapters.truncate', { path, cut: { rank: 1 }, save }],
+    ['adapters.calm', { path, model: 'demo', save }],
+    ['adapters.merge', { parts: [{ path }, { path }], save }],
+    ['adapters.convert', { path, save }],
+  ];
+};
+
 describe('paths and names that lead out', () => {
   const paths = [
     '../../etc/passwd',
@@ -142,6 +153,12 @@ describe('paths and names that lead out', () => {
         ['models.preset', { model: path }],
         ['adapters.inspect', { path }],
         ['adapters.fit', { path, model: 'demo' }],
+        ['adapters.spectrum', { path }],
+        ['adapters.intruders', { path, model: 'demo' }],
+        ['adapters.compare', { path, other: path }],
+        ...savers(path, join(server.home, 'new.safetensors')),
+        ['pictures.select', { source: { path }, clicks: [{ x: 1, y: 1, inside: true }] }],
+        ['pictures.select', { source: { path }, method: { model: path }, clicks: [{ x: 1, y: 1, inside: true }] }],
         ['pictures.metadata', { path }],
         ['pictures.recall', { path }],
         ['prompt.count', { model: path, prompt: 'x' }],
@@ -160,6 +177,23 @@ describe('paths and names that lead out', () => {
       expect(written, path).toMatchObject({ written: [], failed: [{ problem: { code: /FILE_|IMAGE_/ } }] });
     }
     expect(server.log).toEqual([]);
+  });
+
+  it('name no new adapter: a file of another kind, and what is not a whole path, are refused before anything is read', async () => {
+    const lora = resolve(import.meta.dirname, '../../fixtures/adapters/kohya.safetensors');
+    for (const path of [
+      'new.safetensors',
+      '../new.safetensors',
+      `${server.home}/../new.safetensors`,
+      join(server.home, 'settings.json'),
+      `${server.home}/a\0b.safetensors`,
+    ]) {
+      for (const [route, input] of savers(lora, path)) {
+        const code = codeOf(await server.call(route, input));
+        expect(['PATH_ESCAPES', 'REQUEST_INVALID'], `${route} ${path}`).toContain(code);
+      }
+    }
+    expect(readdirSync(join(server.home, '..')).sort()).toEqual(['home', 'secret.txt', 'window']);
   });
 
   it('make no file outside: exports, imports and downloads stay in their folders', async () => {

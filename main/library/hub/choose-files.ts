@@ -25,7 +25,8 @@ const preference = ['fp16', '', 'bf16', 'fp32', 'non_ema', 'ema'];
 
 /**
  * The files of a repository that Impasto draws with: a whole folder in diffusers' or ONNX layout (16-bit weights where
- * there are both: they are half as large), or single .safetensors files. Pickles are never fetched.
+ * there are both: they are half as large), the two plain halves of a Segment Anything model as Optimum exports them, or single
+ * .safetensors files. Pickles are never fetched.
  * @param inside A folder of the repository, or one file; null for all of it
  * @throws ImpastoError `HUB_NOT_FOUND` where there is nothing of use, `PATH_ESCAPES` for a file that names a way out
  */
@@ -51,7 +52,7 @@ export function chooseFiles(info: ModelInfo, inside: string | null): ChosenFiles
   const isPipeline =
     safe.some(({ path }) => path === `${root}model_index.json`) ||
     safe.some(({ path }) => path.startsWith(`${root}unet/`));
-  const chosen = isPipeline ? pipeline(safe, root) : singles(safe, root);
+  const chosen = isPipeline ? pipeline(safe, root) : (segmentation(safe, root) ?? singles(safe, root));
   if (chosen.files.some(({ path }) => weights.test(path) || /\.onnx$/i.test(path))) return chosen;
   const pickles = files.filter(({ path }) => pickle.test(path)).length;
   throw new ImpastoError(
@@ -141,6 +142,24 @@ function partOf(path: string): string {
 function variantOf(name: string): string {
   const found = weightsName.exec(name) ?? indexName.exec(name);
   return (found?.[1] ?? found?.[2] ?? '').toLowerCase();
+}
+
+/** Null where there are no such halves. */
+function segmentation(files: readonly HubFile[], root: string): ChosenFiles | null {
+  for (const folder of [root, `${root}onnx/`]) {
+    const names = ['vision_encoder.onnx', 'prompt_encoder_mask_decoder.onnx'].map((name) => `${folder}${name}`);
+    if (!names.every((name) => files.some(({ path }) => path === name))) continue;
+    // Weights that do not fit into the file lie beside it: `NAME.onnx_data`.
+    const isHalf = ({ path }: HubFile) => names.some((name) => path === name || path.startsWith(`${name}_data`));
+    const skipped = files.filter((file) => file.path.endsWith('.onnx') && !isHalf(file));
+    return {
+      layout: 'folder',
+      files: files.filter((file) => isHalf(file) || file.path === `${root}config.json`),
+      skipped: skipped.map(({ path }) => ({ path, why: 'the plain halves are used' })),
+      notes: ['It is a Segment Anything model: for selecting by clicks, not for drawing.'],
+    };
+  }
+  return null;
 }
 
 function singles(files: readonly HubFile[], root: string): ChosenFiles {

@@ -206,7 +206,7 @@ function refusal(response: Response, id: string, host: string, hasToken: boolean
       `${id} is gated: its author lets only those have it who agreed to the terms on its page.`,
       hasToken
         ? `Agree to the terms at ${page} with the account whose token this is.`
-        : `Agree to the terms at ${page}, then give Impasto an access token of your account.`,
+        : `Agree to the terms at ${page}, then start Impasto with an access token of your account in HF_TOKEN.`,
     );
   }
   if (code === 'EntryNotFound') return new ImpastoError('HUB_NOT_FOUND', `${id} has no such file.`, `See ${page}.`);
@@ -218,7 +218,9 @@ function refusal(response: Response, id: string, host: string, hasToken: boolean
     return new ImpastoError(
       'HUB_NOT_FOUND',
       `The hub has no public model ${id}.`,
-      hasToken ? 'Check the name.' : 'Check the name; if it is private, give Impasto an access token of your account.',
+      hasToken
+        ? 'Check the name.'
+        : 'Check the name; if it is private, start Impasto with an access token of your account in HF_TOKEN.',
     );
   }
   if (status === 401 || status === 403) {

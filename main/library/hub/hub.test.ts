@@ -101,6 +101,26 @@ describe('a plan', () => {
     expect(plan.notes.join(' ')).toMatch(/terms.*fp16/);
   });
 
+  it('of a segmentation model takes its two plain halves, with the weights beside them', async () => {
+    const halves = ['vision_encoder', 'prompt_encoder_mask_decoder'];
+    const names = halves.flatMap((half) => ['', '_fp16', '_quantized'].map((kind) => `onnx/${half}${kind}.onnx`));
+    const files = Object.fromEntries([...names, 'onnx/vision_encoder.onnx_data'].map((name, at) => [name, bytes(at)]));
+    server.repositories.set('art/slimsam', {
+      files: { ...files, 'config.json': text('{}'), 'model.safetensors': bytes(9) },
+    });
+    const { hub, folder } = openHub();
+    const plan = await hub.plan('art/slimsam');
+    expect(plan).toMatchObject({ layout: 'folder', folder: join(folder, 'art/slimsam') });
+    expect(plan.files.map(({ path }) => path).sort()).toEqual([
+      'config.json',
+      'onnx/prompt_encoder_mask_decoder.onnx',
+      'onnx/vision_encoder.onnx',
+      'onnx/vision_encoder.onnx_data',
+    ]);
+    expect(plan.skipped).toHaveLength(4);
+    expect(plan.notes.join(' ')).toContain('Segment Anything');
+  });
+
   it('of single files, of one file, of shards with a variant, and of nothing but pickles', async () => {
     const files = {
       'a.safetensors': bytes(1),

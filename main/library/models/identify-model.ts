@@ -9,8 +9,10 @@ import { layersByNetwork } from '../../../models/adapters/network-prefixes.ts';
 import { notAnAdapter } from '../../../models/adapters/not-an-adapter.ts';
 import { captionTags, trainingFacts, triggersOf } from '../../../models/adapters/training-facts.ts';
 import { familyTitles } from '../../../models/checkpoint/family.ts';
+import { isOnnxFolder } from '../../../models/checkpoint/onnx/onnx-folder.ts';
 import { surveyCheckpoint } from '../../../models/checkpoint/open.ts';
 import { refuseOtherKinds } from '../../../models/checkpoint/single-file/recognise.ts';
+import { openSam } from '../../../models/segmentation/sam-pair.ts';
 import { readSafetensorsHeader, type SafetensorsHeader } from '../../../models/weights/safetensors.ts';
 import type { FoundModel } from './walk-models.ts';
 
@@ -54,6 +56,7 @@ export const noFacts: ModelFacts = {
 /** Tells a model by headers and configs alone. Never throws: what is wrong with it is in `problem`. */
 export async function identifyModel({ path, layout }: Pick<FoundModel, 'path' | 'layout'>): Promise<ModelFacts> {
   try {
+    if (layout === 'onnx' && !(await isOnnxFolder(path))) return await segmentation(path);
     if (layout !== 'single-file') return await checkpoint(path);
     const header = await readSafetensorsHeader(path);
     const { kind, keys } = kindOf(header);
@@ -66,6 +69,17 @@ export async function identifyModel({ path, layout }: Pick<FoundModel, 'path' | 
     }
   } catch (thrown) {
     return { ...noFacts, problem: recordOf(thrown) };
+  }
+}
+
+/** A Segment Anything model, in two halves. */
+async function segmentation(path: string): Promise<ModelFacts> {
+  try {
+    const { side, notes } = await openSam(path);
+    return { ...noFacts, kind: 'segmentation', base: 'Segment Anything', trainedSize: side, notes };
+  } catch (thrown) {
+    const problem = recordOf(thrown);
+    return { ...noFacts, kind: problem.code === 'UNKNOWN_ARCHITECTURE' ? 'other' : 'segmentation', problem };
   }
 }
 

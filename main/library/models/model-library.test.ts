@@ -18,6 +18,28 @@ function openModels(folders: string[], database: Database = openIndex()): ModelL
 const byName = (models: ModelLibrary) =>
   new Map(models.list({ limit: 1000 }).models.map((model) => [model.name, model]));
 
+describe('a scan of a new folder', () => {
+  it('has what came into it before it was watched', async () => {
+    const folder = temporaryFolder();
+    mkdirSync(join(folder, 'new'));
+    const models = openModels([folder]);
+    models.events.once('folders', () =>
+      symlinkSync(join(fixtures, 'sdxl.safetensors'), join(folder, 'new/late.safetensors')),
+    );
+    await models.scan();
+    expect([...byName(models).keys()]).toEqual(['late']);
+  });
+
+  it('ends, though folders come all the time', async () => {
+    const folder = temporaryFolder();
+    const models = openModels([folder]);
+    let walks = 0;
+    models.events.on('folders', () => mkdirSync(join(folder, `new-${++walks}`)));
+    await models.scan();
+    expect(walks).toBe(3);
+  });
+});
+
 describe('a scan of real models', () => {
   it('tells checkpoints in every layout, adapters, VAEs and embeddings from their headers', async () => {
     const folder = temporaryFolder();
@@ -60,6 +82,34 @@ describe('a scan of real models', () => {
     ]);
     expect(models.list({ kind: 'checkpoint', family: 'sdxl' }).models.map(({ name }) => name)).toContain('sdxl');
     expect(models.list({ text: 'WASH ink' }).models.map(({ name }) => name)).toEqual(['ink']);
+  });
+
+  it('tells a segmentation model from two ONNX files by its graphs, and no checkpoint', async () => {
+    const folder = temporaryFolder();
+    const sam = resolve(fixtures, '../../segmentation');
+    symlinkSync(join(sam, 'original'), join(folder, 'mobile'));
+    mkdirSync(join(folder, 'slim'));
+    symlinkSync(join(sam, 'optimum'), join(folder, 'slim/onnx'));
+    cpSync(join(sam, 'original'), join(folder, 'mixed'), { recursive: true });
+    cpSync(join(sam, 'optimum/vision_encoder.onnx'), join(folder, 'mixed/tiny.encoder.onnx'));
+    cpSync(join(sam, 'optimum/prompt_encoder_mask_decoder.onnx'), join(folder, 'mixed/tiny.decoder.onnx'));
+    cpSync(join(sam, 'original/tiny.encoder.onnx'), join(folder, 'mixed/tiny.encoder.onnx'));
+    mkdirSync(join(folder, 'speech'));
+    for (const half of ['encoder', 'decoder']) {
+      cpSync(join(fixtures, 'turbo-onnx/unet/model.onnx'), join(folder, `speech/${half}_model.onnx`));
+    }
+    const models = openModels([folder]);
+    expect(await models.scan()).toMatchObject({ found: 4, broken: 2 });
+    const found = byName(models);
+    for (const name of ['mobile', 'slim']) {
+      expect(found.get(name)).toMatchObject({
+        ...{ kind: 'segmentation', layout: 'onnx', state: 'usable', trainedSize: 128, path: join(folder, name) },
+      });
+    }
+    expect(found.get('mixed')).toMatchObject({ kind: 'segmentation', problem: { code: 'TENSOR_SHAPE' } });
+    expect(found.get('speech')).toMatchObject({ kind: 'other', problem: { code: 'UNKNOWN_ARCHITECTURE' } });
+    expect(models.list({ kind: 'segmentation', usable: true }).total).toBe(2);
+    expect(models.list({ kind: 'checkpoint' }).total).toBe(0);
   });
 
   it('lists what is broken or refused with the reason, and goes on', async () => {

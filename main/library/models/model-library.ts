@@ -4,14 +4,14 @@ import { asImpastoError } from '../../../contract/errors.ts';
 import type { ModelEntry, ModelList, ModelQueryInput, ScanProgress, ScanReport } from '../../../contract/library.ts';
 import type { Database } from '../../database/database.ts';
 import { OneAtATime } from '../files/one-at-a-time.ts';
-import { unreadable } from '../files/unreadable-folder.ts';
+import { SettledWalk } from '../files/settled-walk.ts';
 import { outermost } from '../index/watched-folders.ts';
 import { FileReaders } from '../process/file-readers.ts';
 import type { ReaderTasks } from '../process/reader-protocol.ts';
 import { noFacts } from './identify-model.ts';
 import { ModelIndex } from './model-index.ts';
 import { emptySidecar } from './sidecar-files.ts';
-import { type FoundModel, walkModels } from './walk-models.ts';
+import { type FoundModel, type ModelWalk, walkModels } from './walk-models.ts';
 
 export interface ModelLibraryOptions {
   database: Database;
@@ -22,7 +22,7 @@ export interface ModelLibraryOptions {
 interface ModelEvents {
   changed: [];
   progress: [ScanProgress];
-  /** Folders to watch, after each scan. */
+  /** Folders to watch, in each scan before what they hold is taken up. */
   folders: [string[]];
 }
 
@@ -43,6 +43,7 @@ export class ModelLibrary {
   readonly #hashers = new FileReaders({ count: 1, priority: 'low' });
   readonly #scans = new OneAtATime();
   readonly #hashing = new OneAtATime();
+  readonly #walks = new SettledWalk(walkModels, (folders) => this.events.emit('folders', folders));
   #closed = false;
 
   constructor({ database, folders }: ModelLibraryOptions) {
@@ -70,24 +71,15 @@ export class ModelLibrary {
     const report: ScanReport = { found: 0, added: 0, changed: 0, removed: 0, broken: 0, warnings: [] };
     const folders = outermost(this.#folders());
     report.removed += this.#index.keepOnly(folders);
-    const watch: string[] = [];
-    for (const folder of folders) watch.push(...(await this.#walk(folder, report)));
+    for (const [folder, walk] of await this.#walks.walk(folders, report.warnings)) this.#take(folder, walk, report);
     if (report.added + report.changed + report.removed > 0) this.events.emit('changed');
     await this.#identify();
     report.broken = this.#index.list({ usable: false, limit: 1 }).total;
-    this.events.emit('folders', watch);
     return report;
   }
 
-  async #walk(folder: string, report: ScanReport): Promise<string[]> {
-    let walk: Awaited<ReturnType<typeof walkModels>>;
-    try {
-      walk = await walkModels(folder);
-    } catch (thrown) {
-      report.warnings.push(unreadable(folder, thrown));
-      return [];
-    }
-    report.warnings.push(...walk.warnings);
+  /** Brings the index to what was found in a folder. */
+  #take(folder: string, walk: ModelWalk, report: ScanReport): void {
     const before = this.#index.signatures(folder);
     const news: FoundModel[] = [];
     for (const model of walk.models) {
@@ -102,7 +94,6 @@ export class ModelLibrary {
     report.removed += before.size;
     this.#index.putFound(folder, news);
     this.#index.remove([...before.keys()]);
-    return walk.folders;
   }
 
   /** Reads whatever is pending, what an interrupted scan has left too. */

@@ -34,6 +34,14 @@ const modelFile = /\.(?:safetensors|ckpt|pt|pth|gguf)$/i;
 const partFolder =
   /^(?:unet|vae|vae_encoder|vae_decoder|text_encoder|tokenizer|scheduler|safety_checker|feature_extractor|image_encoder|transformer|controlnet|movq|prior)(?:_\w+)?$/;
 
+/** Encoder and decoder of a segmentation model, side by side as ONNX files. */
+function holdsHalves({ files }: ListedFolder): boolean {
+  const names = files.filter((name) => /\.onnx$/i.test(name));
+  return (
+    names.some((name) => /decoder/i.test(name)) && names.some((name) => /encoder/i.test(name) && !/decoder/i.test(name))
+  );
+}
+
 /** Whether a file's name is one of a model's. */
 export function isModelFile(path: string): boolean {
   return modelFile.test(path);
@@ -41,7 +49,9 @@ export function isModelFile(path: string): boolean {
 
 /**
  * Finds the models below a folder by names and sizes alone: files by their ending, and folders in diffusers' or ONNX
- * layout as one model each. A folder that holds both (as many repositories do) gives both.
+ * layout as one model each. A folder that holds both (as many repositories do) gives both. Two ONNX files by the names of an encoder
+ * and a decoder are one model too, that of their folder; in `onnx/`, as repositories for transformers.js have them, that of the
+ * folder above.
  * @param root a folder, or one model's file, which is then looked at alone and not watched
  * @throws ImpastoError `FILE_NOT_FOUND`, `FILE_UNREADABLE` where the folder itself cannot be read
  */
@@ -50,9 +60,11 @@ export async function walkModels(root: string): Promise<ModelWalk> {
   const warnings: EngineWarning[] = [];
   const warn = (warning: EngineWarning) => void warnings.push(warning);
   const pipelines: ListedFolder[] = [];
+  const halves: ListedFolder[] = [];
   const folders = await walkFolders(root, {
     warn,
     enter: (folder) => {
+      if (holdsHalves(folder)) halves.push(folder);
       if (!isPipeline(folder)) return folder.folders;
       pipelines.push(folder);
       return folder.folders.filter((name) => !partFolder.test(name));
@@ -65,8 +77,9 @@ export async function walkModels(root: string): Promise<ModelWalk> {
   });
   const single = await mapLimit(files, 32, ({ folder, name, names }) => findFile(folder, name, names));
   const whole = await mapLimit(pipelines, 4, (folder) => findPipeline(folder, warn));
+  const paired = await mapLimit(halves, 4, (folder) => findHalves(folder, resolve(root)));
   return {
-    models: [...single, ...whole].filter((model) => model !== null),
+    models: [...single, ...whole, ...paired].filter((model) => model !== null),
     folders: [...folders.map(({ path }) => path), ...pipelines.flatMap(partsOf)],
     warnings,
   };
@@ -141,12 +154,26 @@ async function findPipeline(folder: ListedFolder, warn: (warning: EngineWarning)
       if (file) stamps.push({ ...file, name: `${part.slice(folder.path.length + 1)}/${file.name}` });
   }
   if (stamps.length === 0) return null;
+  const layout = stamps.some((file) => file.name.endsWith('/model.onnx')) ? 'onnx' : 'diffusers';
+  return { ...folderModel(folder, stamps), path: folder.path, layout };
+}
+
+async function findHalves(folder: ListedFolder, root: string): Promise<FoundModel | null> {
+  const stamps = await mapLimit(folder.files, 16, (name) => stamp(folder.path, name));
+  const isInner = basename(folder.path) === 'onnx' && resolve(folder.path) !== root;
+  const found = folderModel(
+    folder,
+    stamps.filter((file) => file !== null),
+  );
+  return found.bytes === 0 ? null : { ...found, path: isInner ? dirname(folder.path) : folder.path, layout: 'onnx' };
+}
+
+/** What the files of a folder's model tell together. */
+function folderModel(folder: ListedFolder, stamps: readonly Stamp[]): Omit<FoundModel, 'path' | 'layout'> {
   const name = basename(folder.path);
   const inside = besideModel(name, byLowerCase(folder.files));
   const preview = inside.preview ?? folder.files.find((file) => /^preview\.(?:png|jpe?g|webp)$/i.test(file)) ?? null;
   return {
-    path: folder.path,
-    layout: stamps.some((file) => file.name.endsWith('/model.onnx')) ? 'onnx' : 'diffusers',
     bytes: stamps.reduce((sum, { bytes }) => sum + bytes, 0),
     modified: Math.max(...stamps.map(({ modified }) => modified)),
     signature: signatureOf(stamps),

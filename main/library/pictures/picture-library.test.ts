@@ -50,6 +50,24 @@ const infotext =
   'Size: 512x768, Model hash: abcdef0123, Model: castles_v3, Version: v1.9.3';
 
 describe('the index of pictures', () => {
+  it('has what came into a new folder before it was watched', async () => {
+    const { folder, pictures } = openPictures();
+    const deep = join(folder, 'new/er');
+    await writePicture(join(deep, 'first.png'), { prompt: 'a red star' });
+    const late = await pictureBytes();
+    pictures.events.once('folders', () => writeFileSync(join(deep, 'late.png'), late));
+    await pictures.scan();
+    expect(names(pictures.list()).sort()).toEqual(['first.png', 'late.png']);
+  });
+
+  it('is brought up to date, though folders come all the time', async () => {
+    const { folder, pictures } = openPictures();
+    let walks = 0;
+    pictures.events.on('folders', () => mkdirSync(join(folder, `new-${++walks}`)));
+    await pictures.scan();
+    expect(walks).toBe(3);
+  });
+
   it('holds what each picture says of itself, whatever wrote it', async () => {
     const { folder, pictures } = openPictures();
     await writePicture(join(folder, 'ours.png'), {

@@ -21,6 +21,7 @@ import type { TakeBack } from '../bin/bin-error.ts';
 import { moveToBin } from '../bin/system-bin.ts';
 import { mapLimit } from '../files/map-limit.ts';
 import { OneAtATime } from '../files/one-at-a-time.ts';
+import { SettledWalk } from '../files/settled-walk.ts';
 import { unreadable } from '../files/unreadable-folder.ts';
 import { type ListedFolder, walkFolders } from '../files/walk-folders.ts';
 import { isInside, outermost } from '../index/watched-folders.ts';
@@ -59,7 +60,7 @@ const mostRemovals = 50;
 interface PictureEvents {
   changed: [];
   progress: [ScanProgress];
-  /** Folders to watch, after each scan. */
+  /** Folders to watch, in each scan before what they hold is taken up. */
   folders: [string[]];
 }
 
@@ -75,6 +76,7 @@ export class PictureLibrary {
   readonly #options: PictureLibraryOptions;
   readonly #scans = new OneAtATime();
   readonly #removals = new Map<string, Removal>();
+  readonly #walks = new SettledWalk(listFolders, (folders) => this.events.emit('folders', folders));
   #closed = false;
 
   constructor(options: PictureLibraryOptions) {
@@ -107,26 +109,15 @@ export class PictureLibrary {
     const folders = outermost(this.#options.folders());
     const drawnInto = outside(this.#options.drawnInto?.() ?? [], folders);
     report.removed += this.#index.keepOnly([...folders, ...drawnInto]);
-    const watch: string[] = [];
-    for (const folder of folders) watch.push(...(await this.#scanFolder(folder, report)));
+    for (const [folder, { listed }] of await this.#walks.walk(folders, report.warnings)) {
+      const found = await mapLimit(listed, readAtOnce, (one) =>
+        filesOf(one, (told) => void report.warnings.push(told)),
+      );
+      await this.#take(folder, found.flat(), report, () => true);
+    }
     for (const folder of drawnInto) await this.#scanDrawnInto(folder, anew, report);
-    this.events.emit('folders', watch);
     if (report.added + report.changed + report.removed > 0) this.events.emit('changed');
     return report;
-  }
-
-  async #scanFolder(folder: string, report: ScanReport): Promise<string[]> {
-    const warn = (warning: EngineWarning) => void report.warnings.push(warning);
-    let listed: ListedFolder[];
-    try {
-      listed = await walkFolders(folder, { warn });
-    } catch (thrown) {
-      warn(unreadable(folder, thrown));
-      return [];
-    }
-    const found = (await mapLimit(listed, readAtOnce, (one) => filesOf(one, warn))).flat();
-    await this.#take(folder, found, report, () => true);
-    return listed.map(({ path }) => path);
   }
 
   /** Of a folder that is not the library's, only what was drawn there: known pictures, or those that say so. */
@@ -354,6 +345,12 @@ export class PictureLibrary {
 
 function isSame(a: Pick<PictureFile, 'bytes' | 'modified'>, b: Pick<PictureFile, 'bytes' | 'modified'>): boolean {
   return a.bytes === b.bytes && a.modified === b.modified;
+}
+
+async function listFolders(root: string) {
+  const warnings: EngineWarning[] = [];
+  const listed = await walkFolders(root, { warn: (warning) => void warnings.push(warning) });
+  return { listed, folders: listed.map(({ path }) => path), warnings };
 }
 
 async function filesOf({ path, files }: ListedFolder, warn: (warning: EngineWarning) => void): Promise<PictureFile[]> {
