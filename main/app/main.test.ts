@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import { resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
 /** The app's main process on a stand-in for Electron: the module itself must never be loaded in a test. */
@@ -11,6 +12,7 @@ const fake = vi.hoisted(() => ({
   windows: [] as { options: Record<string, unknown>; url: string; sent: unknown[][] }[],
   app: null as unknown as EventEmitter & { quits: number },
   opened: [] as string[],
+  paths: {} as Record<string, string>,
   backend: null as unknown as EventEmitter & { started: number; stopped: number },
 }));
 
@@ -43,6 +45,9 @@ vi.mock('electron', async () => {
     isPackaged = false;
     enableSandbox() {}
     getAppPath = () => '/app';
+    setPath(name: string, path: string) {
+      fake.paths[name] = path;
+    }
     requestSingleInstanceLock = () => true;
     whenReady = async () => {};
     quit() {
@@ -106,10 +111,14 @@ vi.mock('electron', async () => {
 });
 
 beforeAll(async () => {
+  vi.stubEnv('IMPASTO_HOME', '/mine');
   await import('./main.ts');
   await vi.waitFor(() => expect(fake.windows).toHaveLength(1));
 });
-afterAll(() => vi.resetModules());
+afterAll(() => {
+  vi.unstubAllEnvs();
+  vi.resetModules();
+});
 
 /** The handlers that the app puts on the contents of a new window. */
 function contents() {
@@ -146,6 +155,10 @@ describe('the app', () => {
     fake.app.emit('second-instance');
     fake.app.emit('activate');
     expect(fake.windows).toHaveLength(1);
+  });
+
+  it('keeps what its window remembers with the data that IMPASTO_HOME names', () => {
+    expect(fake.paths).toEqual({ userData: resolve('/mine/window') });
   });
 
   it('denies permissions, devices and the network', () => {

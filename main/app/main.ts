@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { app, BrowserWindow, dialog, ipcMain, Menu, nativeTheme, protocol, session, shell } from 'electron';
 import { asImpastoError } from '../../contract/errors.ts';
 import { BackendProcess } from './backend-process.ts';
@@ -24,6 +24,9 @@ import { followSettings, Updates } from './updates.ts';
 // Before anything else: after `ready` Chromium takes no more schemes.
 protocol.registerSchemesAsPrivileged([schemePrivileges]);
 app.enableSandbox();
+// Data that lie elsewhere have what the window remembers beside them, and an app of their own.
+const { IMPASTO_HOME: home } = process.env;
+if (home) app.setPath('userData', join(resolve(home), 'window'));
 
 /** Where a plain Node can read our sources: beside the archive in a built app, the checkout otherwise. */
 const sources = app.isPackaged ? join(process.resourcesPath, 'app.asar.unpacked') : app.getAppPath();

@@ -44,6 +44,11 @@ export function addAdapterFlags(command: Command): Command {
 }
 
 const methodsHelp = `
+Methods that need no attention maps:
+  --compose sum, switch, composite
+                             Exact: as published (Zhong et al. 2024).
+  --compose regional         Impasto's own: a --region each, with its prompt and its adapters; it reproduces no paper.
+
 Methods that look into attention:
   --compose clora            CLoRA: two or more --concept, each with a --lora FILE,concept=NAME. Forward-only: as its authors'
                              code runs without latent updates; --screen-seeds N picks the best of N noises.
@@ -52,7 +57,8 @@ Methods that look into attention:
   --mode exact               both with the gradients of their papers, at --update-steps (and --inner-updates): several times the
                              cost; the default, forward, needs none.
   --style PICTURE            DiffStyler: each --region in the style of its --lora FILE,region=NAME, the rest untouched.
-                             Forward-only, as published. 50 steps and a guidance of 10.5 unless you say otherwise.
+                             Forward-only, as published; but outside the regions the picture's own inversion is followed, unless
+                             --style-pin false. 50 steps and a guidance of 10.5 unless you say otherwise.
 `;
 
 const collect = (value: string, known: string[] = []): string[] => [...known, value];

@@ -72,7 +72,7 @@ it('never writes over a file unless told to', async () => {
   await copyFile(fixture('kohya'), own);
   const before = await readFile(own);
   const refused = await adapter('truncate', own, '--rank', '1', '--out', own);
-  expect(refused).toMatchObject({ code: 1, events: [{ type: 'error', error: { code: 'REQUEST_INVALID' } }] });
+  expect(refused).toMatchObject({ code: 1, events: [{ type: 'error', error: { code: 'FILE_EXISTS' } }] });
   expect(await readFile(own)).toEqual(before);
   expect((await adapter('truncate', own, '--rank', '1', '--out', own, '--force')).code).toBe(0);
   expect((await readFile(own)).length).toBeLessThan(before.length);

@@ -1,24 +1,27 @@
-import { stat } from 'node:fs/promises';
-import { basename, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
+import { adapterToolInputs, type SaveAdapter, type WrittenAdapter } from '../../contract/adapter-tools.ts';
 import { ImpastoError } from '../../contract/errors.ts';
-import { baseWeight } from '../../models/adapters/tools/base-weight.ts';
-import { compareLayers } from '../../models/adapters/tools/compare.ts';
-import { calm, findIntruders, type Intruder } from '../../models/adapters/tools/intruders.ts';
-import { mergeLayers } from '../../models/adapters/tools/merge.ts';
-import { layerSpectrum } from '../../models/adapters/tools/spectrum.ts';
-import { readToolAdapter, type ToolAdapter, type ToolLayer } from '../../models/adapters/tools/tool-layer.ts';
-import { type Cut, truncate } from '../../models/adapters/tools/truncate.ts';
-import { type WrittenStyle, writeToolAdapter } from '../../models/adapters/tools/write-tool-adapter.ts';
-import { triggerKey } from '../../models/adapters/training-facts.ts';
-import type { Checkpoint } from '../../models/checkpoint/checkpoint.ts';
-import { openCheckpoint } from '../../models/checkpoint/open.ts';
+import type { Cut } from '../../contract/spectrum.ts';
+import {
+  calmFile as calm,
+  compare,
+  convert,
+  intruders,
+  layerName,
+  merge,
+  spectrum,
+  truncateFile as truncate,
+} from '../handlers/adapter-tools.ts';
 import { Library } from '../library/library.ts';
 import { suggestFromLibrary } from '../library/suggest-adapters.ts';
 import { impastoPaths } from '../queue/paths.ts';
 import { createOutput, type Output } from './output.ts';
 
 type Options = Record<string, unknown>;
+
+const { top, below } = adapterToolInputs.intruders.parse({ path: '.', model: '.' });
+const intruderDefaults = { top, below };
 
 /** `impasto adapter ...`: look into adapter files, and make new ones of them. */
 export function adapterCommand(): Command {
@@ -43,18 +46,18 @@ export function adapterCommand(): Command {
       cutting(writing('merge', 'merge several into one: exactly, where neither --rank nor --energy is given'))
         .argument('<file...>')
         .option('--weights <list>', 'a weight for each, with commas between; by default 1')
-        .action(run(merge)),
+        .action(run(mergeFiles)),
     )
     .addCommand(
       reading('compare', 'how far two pull at the same things, by layer')
         .argument('<file>')
         .argument('<other>')
-        .action(run(compare)),
+        .action(run(compareFiles)),
     )
     .addCommand(
       writing('convert', "write with other keys: kohya's (sd-scripts) or PEFT's")
         .argument('<file>')
-        .action(run(convert)),
+        .action(run(convertFile)),
     )
     .addCommand(
       new Command('suggest')
@@ -103,54 +106,61 @@ interface Given {
   files: string[];
   options: Options;
   output: Output;
-  checkpoint: Checkpoint | null;
+  /** Where `--model` names one. */
+  model: { model: string } | Record<string, never>;
 }
 
 /** Commander gives the arguments, then the options, then itself. */
 function run(work: (given: Given) => Promise<void>): (...args: unknown[]) => Promise<void> {
   return async (...args) => {
     const options = args.at(-2) as Options;
-    const files = args
-      .slice(0, -2)
-      .flat()
-      .map((file) => resolve(String(file)));
-    if (typeof options.out === 'string') await refuseTaken(resolve(options.out), files, options.force === true);
-    const checkpoint = typeof options.model === 'string' ? await openCheckpoint(resolve(options.model)) : null;
-    await work({ files, options, output: createOutput(options.json === true), checkpoint });
+    const files = args.slice(0, -2).flat().map(String);
+    const model = typeof options.model === 'string' ? { model: options.model } : {};
+    await work({ files, options, output: createOutput(options.json === true), model });
   };
 }
 
-/** Before any work is done. An input is written over only where that is said. */
-async function refuseTaken(out: string, files: readonly string[], force: boolean): Promise<void> {
-  if (!/\.safetensors$/i.test(out)) {
-    throw new ImpastoError('REQUEST_INVALID', `${out} does not end in .safetensors.`, 'Name the file so.');
+/** The file to write, as the flags say it. */
+function saveOf({ out, keys, half, force }: Options): SaveAdapter {
+  const path = String(out);
+  if (!/\.safetensors$/i.test(path)) {
+    throw new ImpastoError('REQUEST_INVALID', `${resolve(path)} does not end in .safetensors.`, 'Name the file so.');
   }
-  if (force || !(await stat(out).catch(() => null))) return;
-  const what = files.includes(out) ? 'is the file that is read' : 'is there already';
-  throw new ImpastoError('REQUEST_INVALID', `${out} ${what}.`, 'Name another file, or say --force to write over it.');
+  return {
+    path,
+    ...(keys === undefined ? {} : { keys: keys as 'kohya' | 'peft' }),
+    half: half === true,
+    overwrite: force === true,
+  };
 }
 
-async function read({ output, checkpoint }: Given, file = ''): Promise<ToolAdapter> {
-  const adapter = await readToolAdapter(file, checkpoint);
-  for (const warning of adapter.warnings) output.warning(warning);
-  return adapter;
+function modelOf({ model }: Given): string {
+  if (typeof model.model === 'string') return model.model;
+  throw new ImpastoError(
+    'REQUEST_INVALID',
+    "Intruder dimensions are told against a model's weights.",
+    'Say for which checkpoint it is (--model).',
+  );
 }
 
 async function inspect(given: Given): Promise<void> {
-  const { files, options, output } = given;
-  const { layers } = await read(given, files[0]);
-  const wanted = String(options.layers ?? '');
-  let total = 0;
-  const spectra = layers
-    .filter(({ module }) => module.includes(wanted))
-    .map((layer) => ({ layer, spectrum: layerSpectrum(layer) }));
-  for (const { spectrum } of spectra) total += spectrum.energy;
+  const { files, options, output, model } = given;
+  const path = files[0] ?? '';
+  const against = options.intruders === true ? modelOf(given) : null;
+  const { layers, warnings } = await spectrum({ path, ...model });
+  for (const warning of warnings) output.warning(warning);
+  const shown = layers.filter(({ module }) => module.includes(String(options.layers ?? '')));
+  const total = shown.reduce((sum, { energy }) => sum + energy, 0);
   output.line(' energy  share  rank  effective  90/95/99%  layer');
-  for (const { layer, spectrum } of spectra) {
-    const { energy, effectiveRank, rankAt, rank } = spectrum;
-    const intruders = options.intruders === true ? await intrudersOf(given, layer) : null;
-    const places = intruders?.map(({ place, cosine }) => ({ place, cosine })) ?? null;
-    output.event({ type: 'layer', ...spectrum, intruders: places });
+  for (const layer of shown) {
+    const { energy, effectiveRank, rankAt, rank } = layer;
+    const found =
+      against === null
+        ? null
+        : (await intruders({ path, model: against, ...intruderDefaults, layers: [layerName(layer)] })).layers[0];
+    const list = found?.intruders ?? null;
+    const places = list?.map(({ place, cosine }) => ({ place, cosine })) ?? null;
+    output.event({ type: 'layer', ...layer, intruders: places });
     const share = total === 0 ? 0 : (100 * energy) / total;
     const cells = [
       energy.toPrecision(3).padStart(7),
@@ -159,59 +169,31 @@ async function inspect(given: Given): Promise<void> {
       effectiveRank.toFixed(1).padStart(10),
       `${rankAt[90]}/${rankAt[95]}/${rankAt[99]}`.padStart(10),
     ];
-    const found = intruders ? `  ${intruders.length} intruders` : '';
-    output.line(`${cells.join(' ')}  ${layer.network}.${layer.module}${found}`);
+    output.line(`${cells.join(' ')}  ${layerName(layer)}${list ? `  ${list.length} intruders` : ''}`);
   }
-  output.event({ type: 'total', layers: spectra.length, energy: total });
-  output.line(
-    `${spectra.length} layers, energy ${total.toPrecision(4)} (sum of squared singular values at strength 1)`,
-  );
-}
-
-async function intrudersOf({ checkpoint, options }: Given, layer: ToolLayer): Promise<Intruder[] | null> {
-  if (!checkpoint) {
-    throw new ImpastoError(
-      'REQUEST_INVALID',
-      "Intruder dimensions are told against a model's weights.",
-      'Say for which checkpoint it is (--model).',
-    );
-  }
-  const weight = await baseWeight(checkpoint, layer);
-  if (!weight) return null;
-  const below = number(options.below ?? 0.5, '--below', 0, 1);
-  return findIntruders(layer, weight, { below, top: whole(options.top ?? 10, '--top') });
+  output.event({ type: 'total', layers: shown.length, energy: total });
+  output.line(`${shown.length} layers, energy ${total.toPrecision(4)} (sum of squared singular values at strength 1)`);
 }
 
 async function calmFile(given: Given): Promise<void> {
-  const { files, options, output } = given;
+  const { files, options } = given;
   const factor = number(options.factor, '--factor', 0, 1);
-  const adapter = await read(given, files[0]);
-  let [count, unread] = [0, 0];
-  const layers: ToolLayer[] = [];
-  for (const layer of adapter.layers) {
-    const intruders = await intrudersOf(given, layer);
-    if (!intruders) unread++;
-    count += intruders?.length ?? 0;
-    layers.push(calm(layer, intruders ?? [], factor));
-  }
-  if (unread > 0) {
-    const message = `${unread} layers are as they were: the model's weights there cannot be read.`;
-    output.warning({ code: 'ADAPTER_NEEDS_WEIGHTS', message });
-  }
-  await write(given, adapter, layers, `calmed ${count} intruder dimensions by ${factor}`, { intruders: count });
+  const below = number(options.below, '--below', 0, 1);
+  const top = whole(options.top, '--top');
+  const save = saveOf(options);
+  const written = await calm({ path: files[0] ?? '', model: modelOf(given), factor, below, top, save });
+  tell(given, written);
 }
 
 async function truncateFile(given: Given): Promise<void> {
-  const cut = cutOf(given.options);
+  const { files, options, model } = given;
+  const cut = cutOf(options);
   if (!cut) throw new ImpastoError('REQUEST_INVALID', 'Nothing says how far to cut.', 'Give --rank or --energy.');
-  const adapter = await read(given, given.files[0]);
-  const { layers, kept, worst } = truncate(adapter.layers, cut);
-  tellCut(given.output, kept, worst);
-  await write(given, adapter, layers, `truncated to ${inWords(cut)}, energy kept ${kept.toFixed(6)}`, { kept, worst });
+  tell(given, await truncate({ path: files[0] ?? '', ...model, cut, save: saveOf(options) }));
 }
 
-async function merge(given: Given): Promise<void> {
-  const { files, options, output } = given;
+async function mergeFiles(given: Given): Promise<void> {
+  const { files, options, model } = given;
   const cut = cutOf(options);
   const weights =
     options.weights === undefined
@@ -226,42 +208,19 @@ async function merge(given: Given): Promise<void> {
       'Give two files or more, and a weight for each.',
     );
   }
-  const parts: { adapter: ToolAdapter; weight: number }[] = [];
-  for (const [i, file] of files.entries())
-    parts.push({ adapter: await read(given, file), weight: weights[i] as number });
-  const [first] = parts as [(typeof parts)[number]];
-  const families = new Set(parts.map(({ adapter }) => adapter.facts.family).filter((family) => family !== null));
-  if (families.size > 1) {
-    throw new ImpastoError(
-      'ADAPTER_WRONG_BASE',
-      `The adapters are for ${[...families].join(' and ')}.`,
-      'Merge adapters of one base only.',
-    );
-  }
-  const merged = mergeLayers(parts.map(({ adapter, weight }) => ({ layers: adapter.layers, weight })));
-  const cutTo = cut ? truncate(merged, cut) : null;
-  if (cutTo) tellCut(output, cutTo.kept, cutTo.worst);
-  const named = parts.map(({ adapter, weight }) => `${weight} ${basename(adapter.path)}`).join(' + ');
-  const triggers = [...new Set(parts.flatMap(({ adapter }) => adapter.facts.triggers))].join(', ');
-  const header = { ...first.adapter.header, ...(triggers ? { [triggerKey]: triggers } : {}) };
-  await write(
-    given,
-    { ...first.adapter, header },
-    cutTo?.layers ?? merged,
-    `merged ${named}${cut ? `, truncated to ${inWords(cut)}` : ''}`,
-    cutTo ? { kept: cutTo.kept, worst: cutTo.worst } : {},
-  );
+  const parts = files.map((path, at) => ({ path, weight: weights[at] as number }));
+  tell(given, await merge({ parts, ...model, ...(cut ? { cut } : {}), save: saveOf(options) }));
 }
 
-async function compare(given: Given): Promise<void> {
-  const { files, output } = given;
-  const [one, two] = [await read(given, files[0]), await read(given, files[1])];
-  const { layers, cosine, alone } = compareLayers(one.layers, two.layers);
+async function compareFiles({ files, output, model }: Given): Promise<void> {
+  const found = await compare({ path: files[0] ?? '', other: files[1] ?? '', ...model });
+  const { layers, cosine, alone, warnings } = found;
+  for (const warning of warnings) output.warning(warning);
   output.line(' cosine  output angle  input angle  layer');
   for (const layer of layers) {
     output.event({ type: 'layer', ...layer });
     const angles = [layer.outputAngle, layer.inputAngle].map((angle) => `${angle.toFixed(1)}°`.padStart(12));
-    output.line(`${layer.cosine.toFixed(3).padStart(7)}  ${angles.join(' ')}  ${layer.network}.${layer.module}`);
+    output.line(`${layer.cosine.toFixed(3).padStart(7)}  ${angles.join(' ')}  ${layerName(layer)}`);
   }
   output.event({ type: 'overlap', cosine, alone, common: layers.length });
   output.line(
@@ -269,22 +228,18 @@ async function compare(given: Given): Promise<void> {
   );
 }
 
-async function convert(given: Given): Promise<void> {
-  if (given.options.keys === undefined) {
+async function convertFile(given: Given): Promise<void> {
+  const { files, options, model } = given;
+  const save = saveOf(options);
+  const { keys } = save;
+  if (keys === undefined) {
     throw new ImpastoError(
       'REQUEST_INVALID',
       'Nothing says to which keys to convert.',
       'Give --keys kohya or --keys peft.',
     );
   }
-  const adapter = await read(given, given.files[0]);
-  await write(
-    given,
-    adapter,
-    adapter.layers,
-    `keys converted from ${adapter.facts.keyStyle} to ${given.options.keys}`,
-    {},
-  );
+  tell(given, await convert({ path: files[0] ?? '', ...model, save: { ...save, keys } }));
 }
 
 async function suggest(prompt: string, options: Options): Promise<void> {
@@ -310,35 +265,17 @@ async function suggest(prompt: string, options: Options): Promise<void> {
   }
 }
 
-function tellCut(output: Output, kept: number, worst: { module: string; kept: number } | null): void {
-  const least = worst ? `; least in ${worst.module}: ${(100 * worst.kept).toFixed(2)}%` : '';
-  output.line(`energy kept: ${(100 * kept).toFixed(2)}%${least}`);
-}
-
-async function write(
-  { options, output, checkpoint }: Given,
-  adapter: ToolAdapter,
-  layers: readonly ToolLayer[],
-  operation: string,
-  told: Record<string, unknown>,
-): Promise<void> {
-  const out = resolve(String(options.out));
-  const { keyStyle, family } = adapter.facts;
-  const style = (options.keys as WrittenStyle | undefined) ?? (keyStyle === 'kohya' ? 'kohya' : 'peft');
-  const sdxl = (checkpoint?.family ?? family) === 'sdxl';
-  await writeToolAdapter(out, layers, sdxl, { style, half: options.half === true, header: adapter.header, operation });
-  const { size } = await stat(out);
-  const highest = layers.reduce((most, { rank }) => Math.max(most, rank), 0);
-  output.event({
-    type: 'written',
-    path: out,
-    bytes: size,
-    layers: layers.length,
-    highestRank: highest,
-    operation,
-    ...told,
-  });
-  output.line(`${operation}\n${out}: ${layers.length} layers, ranks up to ${highest}, ${(size / 1e6).toFixed(1)} MB`);
+/** What was written, and what it cost. */
+function tell({ output }: Given, { warnings, kept, worst, intruders, ...written }: WrittenAdapter): void {
+  for (const warning of warnings) output.warning(warning);
+  const { path, bytes, layers, highestRank, operation } = written;
+  const cost = { ...(kept === null ? {} : { kept, worst }), ...(intruders === null ? {} : { intruders }) };
+  output.event({ type: 'written', ...written, ...cost });
+  if (kept !== null) {
+    const least = worst ? `; least in ${worst.module}: ${(100 * worst.kept).toFixed(2)}%` : '';
+    output.line(`energy kept: ${(100 * kept).toFixed(2)}%${least}`);
+  }
+  output.line(`${operation}\n${path}: ${layers} layers, ranks up to ${highestRank}, ${(bytes / 1e6).toFixed(1)} MB`);
 }
 
 function cutOf({ rank, energy }: Options): Cut | null {
@@ -348,8 +285,6 @@ function cutOf({ rank, energy }: Options): Cut | null {
   if (rank !== undefined) return { rank: whole(rank, '--rank') };
   return energy === undefined ? null : { energy: number(energy, '--energy', Number.MIN_VALUE, 1) };
 }
-
-const inWords = (cut: Cut): string => ('rank' in cut ? `rank ${cut.rank}` : `energy ${cut.energy}`);
 
 function number(given: unknown, flag: string, least: number, most: number): number {
   const value = String(given).trim() === '' ? Number.NaN : Number(given);

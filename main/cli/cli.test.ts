@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { adapterHash } from '../../models/adapters/adapter-hash.ts';
+import { writeSafetensors } from '../../models/weights/write-safetensors.ts';
 import { readMetadata } from '../library/metadata/read-metadata.ts';
 import { requestFlags, requestFromFlags } from './request-flags.ts';
 
@@ -134,6 +135,42 @@ describe('inspect', () => {
     expect(facts).toMatch(/"family":"sd1"/);
     expect(facts).toMatch(/epsilon/);
     expect(facts).toMatch(/[0-9a-f]{10}/);
+  });
+
+  /** The model that the fixtures' adapters are made for. */
+  const tuned = join(root, 'fixtures/small/models/sd1');
+
+  it('tells base, rank, alpha, layers and training of an adapter, and how much of it acts on a model', {
+    timeout: 60_000,
+  }, async () => {
+    const lora = join(root, 'fixtures/adapters/kohya.safetensors');
+    const { code, stdout } = await impasto('inspect', lora, '--model', tuned);
+    expect(code).toBe(0);
+    const told = Object.fromEntries(stdout.split('\n').map((line) => [line.slice(0, 21).trim(), line.slice(22)]));
+    expect(told).toMatchObject({
+      base: 'SD 1.x (told by its metadata)',
+      rank: '4 (68 layers), 2 (9 layers)',
+      alpha: '2',
+      layers: '68 of the UNet, 9 of the text encoder',
+      module: 'networks.lora',
+      matched: '77 of 77 layers',
+    });
+    const { fit, ...facts } = JSON.parse((await impasto('inspect', lora, '--model', tuned, '--json')).stdout);
+    expect([facts.type, facts.family, fit.applied, fit.of]).toEqual(['adapter', 'sd1', 77, 77]);
+  });
+
+  it('refuses an adapter of another base by name, and what is neither model nor LoRA as what it is', {
+    timeout: 60_000,
+  }, async () => {
+    const lora = join(root, 'fixtures/adapters/sdxl.safetensors');
+    const { code, stderr, stdout } = await impasto('inspect', lora, '--model', tuned);
+    expect([code, stderr]).toEqual([1, expect.stringContaining('This LoRA is made for SDXL; the model is SD 1.x.')]);
+    expect(stdout).toContain('57 of 142 layers');
+    const embedding = join(folder, 'embedding.safetensors');
+    const data = new Uint8Array(Float32Array.of(1, 2).buffer);
+    await writeSafetensors(embedding, { emb_params: { dtype: 'F32', shape: [1, 2], data } });
+    const other = await impasto('inspect', embedding);
+    expect([other.code, other.stderr]).toEqual([1, expect.stringContaining('a textual inversion')]);
   });
 });
 

@@ -8,6 +8,7 @@ import { inspectCommand } from './inspect.ts';
 import { libraryCommand } from './library.ts';
 import { reportError } from './output.ts';
 import { queueCommand } from './queue.ts';
+import { selectCommand } from './select.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
   version: string;
@@ -19,6 +20,7 @@ const program = new Command('impasto')
   .addCommand(drawCommand())
   .addCommand(inspectCommand())
   .addCommand(adapterCommand())
+  .addCommand(selectCommand())
   .addCommand(devicesCommand())
   .addCommand(queueCommand())
   .addCommand(libraryCommand());

@@ -7,9 +7,8 @@ import { mapRequestPaths } from '../../contract/request-paths.ts';
 import { impastoPaths } from '../queue/paths.ts';
 import { addAdapterFlags } from './adapter-flags.ts';
 import { requestOf } from './draw.ts';
-import { createOutput } from './output.ts';
 import { addOutputFlags, outputFromFlags } from './output-flags.ts';
-import { openQueue, tellState } from './queue.ts';
+import { addQueueFlags, tellState, withQueue } from './queue-access.ts';
 import { addRequestFlags } from './request-flags.ts';
 
 export function addCommand(): Command {
@@ -25,31 +24,25 @@ export function addCommand(): Command {
     .option('--wildcards [folder]', 'fill in __name__ from text files of a folder, and {a|b|c}')
     .option('--grid-x <field=values>', 'a grid, e.g. "steps=10,20,30", or "prompt:cat=dog,bird" to replace words')
     .option('--grid-y <field=values>', 'its rows; values with commas are separated by | instead')
-    .option('--grid-z <field=values>', 'its blocks')
-    .option('--home <folder>', "folder of Impasto's data")
-    .option('--json', 'speak in JSON lines', false);
-  return addAdapterFlags(addRequestFlags(addOutputFlags(command, undefined))).action(add);
+    .option('--grid-z <field=values>', 'its blocks');
+  return addAdapterFlags(addRequestFlags(addOutputFlags(addQueueFlags(command), undefined))).action(add);
 }
 
-async function add(prompt: string | undefined, options: Record<string, unknown>): Promise<void> {
-  const said = createOutput(options.json === true);
-  const paths = impastoPaths(options.home as string | undefined);
-  const output = outputFromFlags(options, paths.pictures);
-  // The window, which draws the same queue, stands in another folder.
-  const request = await mapRequestPaths(await requestOf(prompt, options, said), (path) => resolve(path));
-  const batch = batchOf(request, options, paths.wildcards);
-  const place = options.front === true ? 'front' : 'end';
-  const queue = openQueue(options);
-  try {
+function add(prompt: string | undefined, options: Record<string, unknown>): Promise<void> {
+  return withQueue(options, async (queue, said) => {
+    const paths = impastoPaths(options.home as string | undefined);
+    const output = outputFromFlags(options, paths.pictures);
+    // The window, which draws the same queue, stands in another folder.
+    const request = await mapRequestPaths(await requestOf(prompt, options, said), (path) => resolve(path));
+    const batch = batchOf(request, options, paths.wildcards);
+    const place = options.front === true ? 'front' : 'end';
     const jobs = batch
       ? await queue.addBatch({ batch, output, place })
       : queue.add({ requests: [request], output, place });
     said.event({ type: 'added', ids: jobs.map(({ id }) => id) });
     said.line(jobs.length === 1 ? `added job ${jobs[0]?.id}` : `added ${jobs.length} jobs`);
     tellState(queue, said);
-  } finally {
-    queue.close();
-  }
+  });
 }
 
 /** What many jobs are made from; null where it is one job as it is. */

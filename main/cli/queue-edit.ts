@@ -4,9 +4,8 @@ import { ImpastoError } from '../../contract/errors.ts';
 import { mapRequestPaths } from '../../contract/request-paths.ts';
 import { addAdapterFlags } from './adapter-flags.ts';
 import { requestWithFlags } from './draw.ts';
-import { createOutput } from './output.ts';
 import { addOutputFlags, outputWithFlags } from './output-flags.ts';
-import { jobIds, openQueue } from './queue.ts';
+import { addQueueFlags, jobIds, withQueue } from './queue-access.ts';
 import { describe } from './queue-list.ts';
 import { addRequestFlags } from './request-flags.ts';
 
@@ -14,10 +13,8 @@ export function editCommand(): Command {
   const command = new Command('edit')
     .description('change what a job will draw that has not begun: what is not given stays as it is')
     .argument('<id>', 'id of the job')
-    .argument('[prompt]', 'what to draw instead')
-    .option('--home <folder>', "folder of Impasto's data")
-    .option('--json', 'speak in JSON lines', false);
-  return addAdapterFlags(addRequestFlags(addOutputFlags(command, undefined))).action(edit);
+    .argument('[prompt]', 'what to draw instead');
+  return addAdapterFlags(addRequestFlags(addOutputFlags(addQueueFlags(command), undefined))).action(edit);
 }
 
 async function edit(
@@ -26,14 +23,12 @@ async function edit(
   options: Record<string, unknown>,
   command: Command,
 ): Promise<void> {
-  const said = createOutput(options.json === true);
   const given = command.options.filter((option) => command.getOptionValueSource(option.attributeName()) === 'cli');
   const flags = given.map((option) => option.attributeName()).filter((name) => name !== 'home' && name !== 'json');
   if (prompt === undefined && flags.length === 0) {
     throw new ImpastoError('REQUEST_INVALID', 'Change what of it?', 'Give a new prompt or a flag, e.g. --steps 30.');
   }
-  const queue = openQueue(options);
-  try {
+  await withQueue(options, async (queue, said) => {
     const [number] = jobIds([id]) as [number];
     const before = queue.get(number);
     const output = outputWithFlags(before.output, options, flags);
@@ -45,7 +40,5 @@ async function edit(
     const job = queue.edit({ id: number, output, ...(request ? { request } : {}) });
     said.event({ type: 'job', job });
     said.line(describe(job));
-  } finally {
-    queue.close();
-  }
+  });
 }

@@ -1,25 +1,20 @@
 import { Command, Option } from 'commander';
 import { type Job, type JobState, jobStates, waitingStates } from '../../contract/queue.ts';
-import { createOutput } from './output.ts';
-import { jobIds, openQueue, tellState } from './queue.ts';
+import { addQueueFlags, jobIds, tellState, withQueue } from './queue-access.ts';
 
 export function listCommand(): Command {
-  return new Command('list')
+  const command = new Command('list')
     .description('list jobs in the order in which they will be drawn')
     .addOption(new Option('--state <state...>', 'only jobs in these states').choices([...jobStates]))
     .option('--all', 'ended jobs too', false)
     .option('--text <words>', 'only jobs whose prompt has these words')
     .option('--limit <count>', 'at most so many', '50')
-    .option('--offset <count>', 'leave out so many first', '0')
-    .option('--home <folder>', "folder of Impasto's data")
-    .option('--json', 'speak in JSON lines', false)
-    .action(list);
+    .option('--offset <count>', 'leave out so many first', '0');
+  return addQueueFlags(command).action(list);
 }
 
 function list(options: Record<string, unknown>): void {
-  const output = createOutput(options.json === true);
-  const queue = openQueue(options);
-  try {
+  withQueue(options, (queue, output) => {
     const states = (options.state as JobState[] | undefined) ?? (options.all === true ? [...jobStates] : waiting);
     const { jobs, total } = queue.list({
       states,
@@ -34,9 +29,7 @@ function list(options: Record<string, unknown>): void {
     }
     if (total > jobs.length) output.line(`${jobs.length} of ${total} shown (--limit, --offset)`);
     tellState(queue, output);
-  } finally {
-    queue.close();
-  }
+  });
 }
 
 const waiting: JobState[] = [...waitingStates, 'failed', 'set-aside'];
@@ -53,45 +46,33 @@ export function describe(job: Job): string {
 }
 
 export function showCommand(): Command {
-  return new Command('show')
+  const command = new Command('show')
     .description('all that is known of a job: its settings, pictures, warnings and error')
-    .argument('<id>', 'id of the job')
-    .option('--home <folder>', "folder of Impasto's data")
-    .option('--json', 'speak in JSON lines', false)
-    .action((id: string, options: Record<string, unknown>) => {
-      const output = createOutput(options.json === true);
-      const queue = openQueue(options);
-      try {
-        const job = queue.get((jobIds([id]) as [number])[0]);
-        output.event({ type: 'job', job });
-        output.line(describe(job));
-        if (job.note) output.line(job.note);
-        if (job.error) output.line(`${job.error.message} ${job.error.remedy} (${job.error.code})`);
-        for (const { message } of job.warnings) output.line(`! ${message}`);
-        for (const { path } of job.pictures) output.line(path);
-        for (const line of JSON.stringify(job.request, null, 2).split('\n')) output.line(line);
-      } finally {
-        queue.close();
-      }
-    });
+    .argument('<id>', 'id of the job');
+  return addQueueFlags(command).action((id: string, options: Record<string, unknown>) =>
+    withQueue(options, (queue, output) => {
+      const job = queue.get((jobIds([id]) as [number])[0]);
+      output.event({ type: 'job', job });
+      output.line(describe(job));
+      if (job.note) output.line(job.note);
+      if (job.error) output.line(`${job.error.message} ${job.error.remedy} (${job.error.code})`);
+      for (const { message } of job.warnings) output.line(`! ${message}`);
+      for (const { path } of job.pictures) output.line(path);
+      for (const line of JSON.stringify(job.request, null, 2).split('\n')) output.line(line);
+    }),
+  );
 }
 
 export function logCommand(): Command {
-  return new Command('log')
+  const command = new Command('log')
     .description('what the engine last wrote before it died over a job')
-    .argument('<id>', 'id of the job')
-    .option('--home <folder>', "folder of Impasto's data")
-    .option('--json', 'speak in JSON lines', false)
-    .action((id: string, options: Record<string, unknown>) => {
-      const output = createOutput(options.json === true);
-      const queue = openQueue(options);
-      try {
-        const [job] = jobIds([id]) as [number];
-        const log = queue.log(job);
-        output.event({ type: 'log', id: job, log });
-        for (const line of log.trimEnd().split('\n')) output.line(line);
-      } finally {
-        queue.close();
-      }
-    });
+    .argument('<id>', 'id of the job');
+  return addQueueFlags(command).action((id: string, options: Record<string, unknown>) =>
+    withQueue(options, (queue, output) => {
+      const [job] = jobIds([id]) as [number];
+      const log = queue.log(job);
+      output.event({ type: 'log', id: job, log });
+      for (const line of log.trimEnd().split('\n')) output.line(line);
+    }),
+  );
 }

@@ -9,17 +9,15 @@ import { EngineJobRunner } from '../queue/runner/engine-job-runner.ts';
 import { QueueRunner } from '../queue/runner/queue-runner.ts';
 import { createOutput, type Output } from './output.ts';
 import { ProgressBar } from './progress.ts';
-import { openQueue, tellState } from './queue.ts';
+import { addQueueFlags, openQueue, tellState } from './queue-access.ts';
 import { describe } from './queue-list.ts';
 
 export function runCommand(): Command {
-  return new Command('run')
+  const command = new Command('run')
     .description('draw what is in the queue, until it is empty')
     .option('--watch', 'then wait for more', false)
-    .option('--resume', 'resume the queue where it is paused', false)
-    .option('--home <folder>', "folder of Impasto's data")
-    .option('--json', 'speak in JSON lines', false)
-    .action(run);
+    .option('--resume', 'resume the queue where it is paused', false);
+  return addQueueFlags(command).action(run);
 }
 
 async function run(options: Record<string, unknown>): Promise<void> {

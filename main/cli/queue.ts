@@ -1,9 +1,7 @@
 import { Command } from 'commander';
 import { ImpastoError } from '../../contract/errors.ts';
 import type { Place } from '../../contract/queue.ts';
-import { impastoPaths } from '../queue/paths.ts';
-import { Queue } from '../queue/queue.ts';
-import { createOutput, type Output } from './output.ts';
+import { addQueueFlags, jobIds, tellState, withQueue } from './queue-access.ts';
 import { addCommand } from './queue-add.ts';
 import { editCommand } from './queue-edit.ts';
 import { listCommand, logCommand, showCommand } from './queue-list.ts';
@@ -23,7 +21,7 @@ export function queueCommand(): Command {
       change('pause', '[id...]', 'hold jobs back; without ids the whole queue, after the picture under way')
         .option('--now', 'stop at the next step', false)
         .action((ids: string[], options: ChangeOptions) =>
-          changed(options, (queue, output) => {
+          withQueue(options, (queue, output) => {
             queue.pause(ids.length > 0 ? { ids: jobIds(ids) } : { now: options.now === true });
             tellState(queue, output);
           }),
@@ -32,7 +30,7 @@ export function queueCommand(): Command {
     .addCommand(
       change('resume', '[id...]', 'go on with paused jobs; without ids with the whole queue').action(
         (ids: string[], options: ChangeOptions) =>
-          changed(options, (queue, output) => {
+          withQueue(options, (queue, output) => {
             queue.resume(ids.length > 0 ? { ids: jobIds(ids) } : {});
             tellState(queue, output);
           }),
@@ -42,7 +40,7 @@ export function queueCommand(): Command {
       change('cancel', '[id...]', 'cancel jobs; finished pictures are kept')
         .option('--all', 'all that are not finished', false)
         .action((ids: string[], options: ChangeOptions) =>
-          changed(options, (queue, output) => {
+          withQueue(options, (queue, output) => {
             if (ids.length === 0 && options.all !== true) {
               throw new ImpastoError('REQUEST_INVALID', 'Cancel which job?', 'Give its id, or --all.');
             }
@@ -53,7 +51,7 @@ export function queueCommand(): Command {
     )
     .addCommand(
       change('front', '<id...>', 'draw these next').action((ids: string[], options: ChangeOptions) =>
-        changed(options, (queue, output) => {
+        withQueue(options, (queue, output) => {
           queue.front(jobIds(ids));
           tellState(queue, output);
         }),
@@ -65,7 +63,7 @@ export function queueCommand(): Command {
         .option('--after <id>', 'behind this job')
         .option('--end', 'to the end', false)
         .action((ids: string[], options: ChangeOptions) =>
-          changed(options, (queue, output) => {
+          withQueue(options, (queue, output) => {
             queue.reorder({ ids: jobIds(ids), place: placeOf(options) });
             tellState(queue, output);
           }),
@@ -73,7 +71,7 @@ export function queueCommand(): Command {
     )
     .addCommand(
       change('duplicate', '<id...>', 'add copies at the end').action((ids: string[], options: ChangeOptions) =>
-        changed(options, (queue, output) => {
+        withQueue(options, (queue, output) => {
           const copies = queue.duplicate({ ids: jobIds(ids) });
           output.event({ type: 'added', ids: copies.map(({ id }) => id) });
           output.line(`added ${copies.map(({ id }) => id).join(', ')}`);
@@ -83,7 +81,7 @@ export function queueCommand(): Command {
     .addCommand(
       change('retry', '<id...>', 'draw failed, cancelled or set aside jobs again').action(
         (ids: string[], options: ChangeOptions) =>
-          changed(options, (queue, output) => {
+          withQueue(options, (queue, output) => {
             queue.retry({ ids: jobIds(ids) });
             tellState(queue, output);
           }),
@@ -93,7 +91,7 @@ export function queueCommand(): Command {
       change('clear', '', 'take done and cancelled jobs off the list; their pictures stay')
         .option('--failed', 'failed and set aside ones too', false)
         .action((options: ChangeOptions) =>
-          changed(options, (queue, output) => {
+          withQueue(options, (queue, output) => {
             const states = ['done', 'cancelled', ...(options.failed === true ? ['failed', 'set-aside'] : [])] as const;
             const cleared = queue.clear({ states: states as unknown as ('done' | 'cancelled')[] });
             output.event({ type: 'cleared', count: cleared });
@@ -108,30 +106,7 @@ type ChangeOptions = Record<string, unknown>;
 function change(name: string, ids: string, description: string): Command {
   const command = new Command(name).description(description);
   if (ids) command.argument(ids, 'ids of jobs');
-  return command.option('--home <folder>', "folder of Impasto's data").option('--json', 'speak in JSON lines', false);
-}
-
-/** Opens the queue for one change. */
-function changed(options: ChangeOptions, work: (queue: Queue, output: Output) => void): void {
-  const output = createOutput(options.json === true);
-  const queue = openQueue(options);
-  try {
-    work(queue, output);
-  } finally {
-    queue.close();
-  }
-}
-
-/** The queue of `--home`, IMPASTO_HOME or the system's folder for data. */
-export function openQueue(options: Record<string, unknown>): Queue {
-  return new Queue({ path: impastoPaths(options.home as string | undefined).queue });
-}
-
-export function jobIds(texts: readonly string[]): number[] {
-  return texts.map((text) => {
-    if (/^[1-9]\d{0,14}$/.test(text)) return Number(text);
-    throw new ImpastoError('REQUEST_INVALID', `${text} is not the id of a job.`, 'See impasto queue list.');
-  });
+  return addQueueFlags(command);
 }
 
 function placeOf({ before, after, end }: ChangeOptions): Place {
@@ -142,13 +117,4 @@ function placeOf({ before, after, end }: ChangeOptions): Place {
   if (before !== undefined) return { before: jobIds([String(before)])[0] as number };
   if (after !== undefined) return { after: jobIds([String(after)])[0] as number };
   return 'end';
-}
-
-/** Says how the queue stands. */
-export function tellState(queue: Queue, output: Output): void {
-  const state = queue.state();
-  output.event({ type: 'queue', state });
-  const counts = Object.entries(state.counts).filter(([, count]) => count > 0);
-  output.line(counts.map(([name, count]) => `${count} ${name}`).join(', ') || 'the queue is empty');
-  if (state.paused) output.line(`paused: ${state.reason}`);
 }

@@ -97,7 +97,7 @@ const descriptions: Record<string, string> = {
   'style.attention': "share of the steps in which a region takes its self-attention's queries and keys",
   'style.pin': 'outside the regions follow the picture itself; false: drawn again, as published',
   'matchColours.path':
-    "picture whose colours the drawn one is given; with a Turbo model, --init and --steps 1 Impasto's own one-step restyle",
+    "picture whose colours the drawn one is given; with a Turbo model, --init, --strength 0.5 and --steps 2 Impasto's own one-step restyle",
   'matchColours.amount': 'how far, 0 to 1',
   'style.composite': 'lay the regions over the untouched picture',
 };

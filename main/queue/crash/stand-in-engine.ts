@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { RenderedImage, RenderResult } from '../../../contract/engine.ts';
+import type { RenderedImage, RenderResult, Segment } from '../../../contract/engine.ts';
 import { ImpastoError } from '../../../contract/errors.ts';
 import type { RenderRequest } from '../../../contract/request.ts';
 import type { EngineApi, RenderHooks } from '../../engine/process/engine-interface.ts';
@@ -56,6 +56,10 @@ export class Engine implements EngineApi {
       hooks.onImage?.(picture, image, summary);
     }
     return { ...summary, images };
+  }
+
+  async segment(): Promise<Segment> {
+    throw new ImpastoError('ENGINE_ERROR', 'A stand-in selects nothing.', 'Ask the engine itself.');
   }
 
   devices() {
