@@ -3,6 +3,7 @@ import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { listenForKeys } from './actions/perform.ts';
 import { followCanvas } from './canvas/follow.ts';
+import { restoreCanvas } from './canvas/keep.ts';
 import { followLayers } from './canvas/layers.ts';
 import { Studio } from './shell/studio.tsx';
 import { loadDevices } from './state/device.ts';
@@ -17,6 +18,7 @@ import { TransportProvider } from './transport/context.tsx';
 import { openTransport } from './transport/open-transport.ts';
 
 const transport = await openTransport();
+const restorePixels = restoreCanvas();
 followSettings(transport);
 followJobs(transport);
 followPictures(transport);
@@ -39,3 +41,4 @@ createRoot(root).render(
     </TransportProvider>
   </StrictMode>,
 );
+restorePixels();

@@ -15,6 +15,7 @@ import {
   stepPicture,
   usePictures,
 } from '../state/pictures.ts';
+import { turnStyle, useStyle } from '../state/style.ts';
 import { shownTheme, useView } from '../state/view.ts';
 import type { Transport } from '../transport/transport.ts';
 import { draw } from './draw.ts';
@@ -248,6 +249,7 @@ export const actions = [
   toolAction('rectangle', 'Rectangle', 'M'),
   toolAction('fill', 'Fill what the layer encloses', 'K'),
   { ...toolAction('colour', 'Select by colour', 'W'), enabled: () => hasPicture() && canPaint() },
+  { ...toolAction('click', 'Select by clicks', 'Shift+W'), enabled: () => hasPicture() && canPaint() },
   { id: 'smaller', label: 'Smaller brush', group: 'Tools', keys: ['['], perform: () => resizeBrush(0.85) },
   { id: 'larger', label: 'Larger brush', group: 'Tools', keys: [']'], perform: () => resizeBrush(1.18) },
   { id: 'softer', label: 'Softer brush', group: 'Tools', keys: ['Shift+{'], perform: () => harden(-0.1) },
@@ -267,6 +269,18 @@ export const actions = [
     keys: ['N'],
     enabled: () => useLayers.getState().regions.length < mostRegions,
     perform: addRegion,
+  },
+  {
+    id: 'style',
+    label: 'Style through masks',
+    group: 'Layer',
+    keys: ['Shift+S'],
+    enabled: hasPicture,
+    perform: () => {
+      const on = !useStyle.getState().on;
+      turnStyle(on);
+      if (on && useLayers.getState().regions.length === 0) addRegion();
+    },
   },
   { id: 'layer-above', label: 'Layer above', group: 'Layer', keys: ['PageUp'], perform: () => stepLayer(-1) },
   { id: 'layer-below', label: 'Layer below', group: 'Layer', keys: ['PageDown'], perform: () => stepLayer(1) },
@@ -416,6 +430,14 @@ export const actions = [
       const theme = shownTheme(useView.getState().settings?.theme ?? 'system') === 'dark' ? 'light' : 'dark';
       await transport.call('settings.set', { theme });
     },
+  },
+  {
+    id: 'preferences',
+    label: 'Preferences…',
+    group: 'Window',
+    keys: ['Ctrl+,'],
+    whileTyping: true,
+    perform: () => useView.setState({ dialog: 'preferences' }),
   },
   {
     id: 'commands',

@@ -4,9 +4,11 @@ import { uploadReference } from '../../contract/uploads.ts';
 import { frameOf, hasMargins, useCanvas } from '../canvas/canvas-state.ts';
 import { isEmpty, maskId, regionOf, useLayers } from '../canvas/layers.ts';
 import { raster } from '../canvas/raster/client.ts';
+import { isStyling } from '../canvas/styling.ts';
 import { useDevice } from '../state/device.ts';
 import { randomSeed, useDraft } from '../state/draft.ts';
 import { useRefusal } from '../state/refusal.ts';
+import { useStyle } from '../state/style.ts';
 import type { Transport } from '../transport/transport.ts';
 import { takeTags } from './prompt-tags.ts';
 
@@ -34,21 +36,32 @@ export async function requestNow(
   await raster.settled();
   const { text: prompt, adapters } = takeTags(draft.prompt);
   const regional = await fromRegions(transport);
+  const fromCanvas = await fromPicture(transport);
   return {
     ...draft,
     prompt,
     seed,
     provider: useDevice.getState().provider,
-    ...(await fromPicture(transport)),
+    ...fromCanvas,
     ...regional,
-    adapters: [...draft.adapters, ...adapters, ...regional.adapters],
+    ...conceptsOf({ ...draft, ...fromCanvas }, [...draft.adapters, ...adapters, ...regional.adapters]),
   };
 }
 
+/** Concepts and who draws them, with the method that reads them; with another one they wait in the form. */
+function conceptsOf(
+  { composition, concepts }: Pick<RenderRequestInput, 'composition' | 'concepts'>,
+  adapters: readonly AdapterRef[],
+) {
+  if (composition?.method === 'clora') return { concepts, adapters: [...adapters] };
+  return { concepts: [], adapters: adapters.map(({ concept: _, ...adapter }) => adapter) };
+}
+
 /** Whether the next picture begins from the one on the canvas, and by what part of it. */
-export function canvasTakesPart(): 'no' | 'picture' | 'mask' | 'outpaint' {
+export function canvasTakesPart(): 'no' | 'picture' | 'mask' | 'outpaint' | 'style' {
   const { shown, masked, startFrom, margins } = useCanvas.getState();
   if (!shown) return 'no';
+  if (isStyling()) return 'style';
   if (hasMargins(margins)) return 'outpaint';
   return masked ? 'mask' : startFrom ? 'picture' : 'no';
 }
@@ -56,7 +69,9 @@ export function canvasTakesPart(): 'no' | 'picture' | 'mask' | 'outpaint' {
 /** Whether the canvas says how large the next picture is, rather than the form. */
 export function canvasHasSize(): boolean {
   const part = canvasTakesPart();
-  return part === 'mask' || part === 'outpaint' || (useCanvas.getState().shown !== null && hasRegions());
+  return (
+    part === 'mask' || part === 'outpaint' || part === 'style' || (useCanvas.getState().shown !== null && hasRegions())
+  );
 }
 
 const hasRegions = () => useLayers.getState().regions.length > 0;
@@ -74,6 +89,11 @@ async function fromPicture(transport: Transport): Promise<Partial<RenderRequestI
   const { shown, strength, feather, size, margins, masked } = useCanvas.getState();
   const part = canvasTakesPart();
   if (!shown || part === 'no') return {};
+  if (part === 'style') {
+    // Its regions go together in its own way, whatever the form holds for pictures that are drawn anew.
+    const { composition } = useDraft.getState().draft;
+    return { style: styleNow(shown.source), composition: { ...composition, method: 'sum' }, ...sizeOfCanvas() };
+  }
   const init = { path: shown.source, strength };
   if (part === 'picture') return { init };
   return {
@@ -84,10 +104,37 @@ async function fromPicture(transport: Transport): Promise<Partial<RenderRequestI
   };
 }
 
+/** @throws ImpastoError where what lies on the canvas has no place in a style */
+function styleNow(content: string): NonNullable<RenderRequestInput['style']> {
+  const { masked, margins } = useCanvas.getState();
+  if (!hasRegions()) {
+    throw new ImpastoError(
+      'REQUEST_INVALID',
+      'A style needs a region to act in.',
+      'Add a region and draw where it is.',
+    );
+  }
+  if (hasMargins(margins)) {
+    throw new ImpastoError(
+      'REQUEST_INVALID',
+      'A style stays within its picture, and the frame reaches beyond it.',
+      'Put the frame back on the picture (Shift+O), or leave the style.',
+    );
+  }
+  if (masked) {
+    throw new ImpastoError(
+      'REQUEST_INVALID',
+      'A style goes where the regions are, and a mask is painted too.',
+      'Clear the mask, or leave the style to draw the mask anew.',
+    );
+  }
+  return { content, ...useStyle.getState().settings };
+}
+
 /** The regions with their masks, and the adapters that their prompts name. */
 async function fromRegions(
   transport: Transport,
-): Promise<Pick<RenderRequestInput, 'regions' | 'composition' | 'width' | 'height'> & { adapters: AdapterRef[] }> {
+): Promise<Pick<RenderRequestInput, 'regions' | 'width' | 'height'> & { adapters: AdapterRef[] }> {
   const { regions } = useLayers.getState();
   if (regions.length === 0) return { adapters: [] };
   const { size, margins } = useCanvas.getState();
@@ -107,9 +154,7 @@ async function fromRegions(
     adapters.push(...tags.adapters);
     named.push(regionOf({ ...region, prompt: tags.text }, await uploaded(transport, region.id, frame)));
   }
-  const { composition } = useDraft.getState().draft;
-  const method = composition.method === 'lora-composer' ? composition.method : 'regional';
-  return { regions: named, composition: { ...composition, method }, adapters, ...sizeOfCanvas() };
+  return { regions: named, adapters, ...sizeOfCanvas() };
 }
 
 async function uploaded(transport: Transport, layer: string, box: Parameters<typeof raster.toPng>[1]): Promise<string> {

@@ -5,11 +5,20 @@ import { chooseModel } from '../state/models.ts';
 import { tell, tellError } from '../state/notices.ts';
 import type { Transport } from '../transport/transport.ts';
 
-export const isModelFile = ({ name }: File) => /\.safetensors$/i.test(name);
+const pickle = /\.(?:ckpt|pt|pth|bin)$/i;
+
+export const isModelFile = ({ name }: File) => /\.safetensors$/i.test(name) || pickle.test(name);
 
 /** A model file that was dropped: an adapter goes on the rack, a checkpoint is chosen. It stays where it lies. */
 export async function openModelFile(transport: Transport, file: File): Promise<void> {
   try {
+    if (pickle.test(file.name)) {
+      throw new ImpastoError(
+        'PICKLE_REFUSED',
+        `${file.name} is a pickle: opening one runs whatever code its author put in.`,
+        'Look for the same model as .safetensors. Impasto never unpickles.',
+      );
+    }
     const path = transport.pathOf?.(file) || null;
     const entry = path ? await transport.call('models.add', { path }) : await knownFile(transport, file);
     if (entry.problem) throw ImpastoError.fromRecord(entry.problem);

@@ -3,12 +3,14 @@ import type { MissingFile } from '../../contract/library.ts';
 import type { RenderRequest } from '../../contract/request.ts';
 import { resourceUrls } from '../../contract/resources.ts';
 import { uploadReference } from '../../contract/uploads.ts';
-import { show, useCanvas } from '../canvas/canvas-state.ts';
+import { editCanvas, show } from '../canvas/canvas-state.ts';
 import { setMargins } from '../canvas/frame-drag.ts';
 import { changeLayers, maskId, type RegionLayer } from '../canvas/layers.ts';
 import { layersOf, loadMask, loadRegions, showAndWait, startOf } from '../canvas/restore.ts';
 import { type Draft, draftOf, edit, lockSeed, useDraft } from '../state/draft.ts';
+import { recordTogether } from '../state/history.ts';
 import { tell, tellError } from '../state/notices.ts';
+import { takeStyle } from '../state/style.ts';
 import type { Transport } from '../transport/transport.ts';
 
 export type RecallPart = 'all' | 'seed' | 'prompts' | 'size' | 'remix';
@@ -48,14 +50,18 @@ export async function recall(request: RenderRequest, part: RecallPart): Promise<
   const whole = part === 'all' || part === 'remix';
   const regions = whole ? layersOf(request.regions) : [];
   const change = recalled(request, part, useDraft.getState().draft);
-  if (whole) {
-    const active = regions.at(-1)?.id ?? maskId;
-    changeLayers('Recall', { regions, active }, change);
-  } else {
-    edit('Recall', change, `recall ${part} ${Date.now()}`);
-  }
-  if (part === 'all' || part === 'seed') lockSeed(true);
-  if (part === 'remix') lockSeed(false);
+  recordTogether('Recall', () => {
+    if (whole) {
+      changeLayers('Recall', { regions, active: regions.at(-1)?.id ?? maskId }, change);
+      takeStyle(request.style);
+      const { init, mask, outpaint } = request;
+      if (init && part === 'all') {
+        editCanvas('Recall', { strength: init.strength, startFrom: !mask && !outpaint });
+      }
+    } else edit('Recall', change);
+    if (part === 'all' || part === 'seed') lockSeed(true);
+    if (part === 'remix') lockSeed(false);
+  });
   const missing = whole ? await recallCanvas(request, regions, part === 'all') : [];
   tell(told[part], missing.join(' '));
 }
@@ -67,12 +73,12 @@ async function recallCanvas(
   withPicture: boolean,
 ): Promise<string[]> {
   const missing: string[] = [];
-  const { init, mask, outpaint } = request;
-  if (init && withPicture) {
-    useCanvas.setState({ strength: init.strength, startFrom: !mask && !outpaint });
-    const start = startOf(request);
+  const { init, mask, outpaint, style } = request;
+  const source = init?.path ?? style?.content;
+  if (source !== undefined && withPicture) {
+    const start = startOf(source);
     try {
-      if (!start) throw new ImpastoError('FILE_NOT_FOUND', init.path, '');
+      if (!start) throw new ImpastoError('FILE_NOT_FOUND', source, '');
       await showAndWait(start);
       if (outpaint) setMargins(outpaint);
       if (mask) await loadMask(mask);
@@ -110,7 +116,9 @@ export async function openPicture(transport: Transport, file: File): Promise<voi
     if (missing) tell('Not all that it was drawn with is here.', missing);
     for (const { message } of warnings) tell(message);
   } catch (thrown) {
-    tellError(thrown);
+    const { code, remedy } = asImpastoError(thrown);
+    const unreadable = `${file.name} is not a picture that Impasto reads.`;
+    tellError(code === 'IMAGE_UNREADABLE' ? new ImpastoError(code, unreadable, remedy, { cause: thrown }) : thrown);
   }
 }
 

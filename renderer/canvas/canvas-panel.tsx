@@ -1,6 +1,8 @@
-import { useEffect, useRef } from 'react';
+import { useEffect, useRef, useState } from 'react';
+import type { Job } from '../../contract/queue.ts';
 import { perform, useAction } from '../actions/perform.ts';
 import { ProgressBar, progressText } from '../queue/job-row.tsx';
+import { useDraft } from '../state/draft.ts';
 import { runningJob, useJobs } from '../state/jobs.ts';
 import { useTransport } from '../transport/context.tsx';
 import { ErrorCard } from '../ui/error-card.tsx';
@@ -14,7 +16,8 @@ import { Toolbox } from './toolbox.tsx';
 
 export function CanvasPanel() {
   const container = useRef<HTMLDivElement>(null);
-  useEffect(() => (container.current ? mountStage(container.current) : undefined), []);
+  const transport = useTransport();
+  useEffect(() => (container.current ? mountStage(container.current, transport) : undefined), [transport]);
   const shown = useCanvas((state) => state.shown);
   const preview = useCanvas((state) => state.preview);
   const sheet = useLayers(({ regions }) => regions.length > 0) && !shown;
@@ -58,11 +61,16 @@ function Welcome() {
   const { action, key } = useAction('draw');
   const running = useJobs((state) => runningJob(state.jobs) !== undefined);
   const loaded = useJobs((state) => state.loaded);
+  const bare = useDraft((state) => state.draft.prompt.trim() === '');
   if (running || !loaded) return null;
   return (
     <div className="welcome">
       <p className="welcome-title">A blank canvas</p>
-      <p>There is a prompt to begin with on the left. Change it, or draw it as it is.</p>
+      <p>
+        {bare
+          ? 'Say on the left what the picture should show, then draw it.'
+          : 'There is a prompt to begin with on the left. Change it, or draw it as it is.'}
+      </p>
       <button type="button" className="button quiet" onClick={() => void perform(action, transport)}>
         Draw it {key && <Keycap name={key} />}
       </button>
@@ -75,16 +83,18 @@ function Welcome() {
 function Running() {
   const job = useJobs((state) => runningJob(state.jobs));
   const heard = useJobs((state) => (job ? state.progress.get(job.id) : undefined));
+  const [dismissed, setDismissed] = useState<Job | null>(null);
+  // Whatever ended last: what failed before a picture that came after it is told in the queue alone.
   const failed = useJobs((state) => {
     let latest = null;
-    for (const one of state.jobs.values()) if (!latest || one.id > latest.id) latest = one;
+    for (const one of state.jobs.values()) if ((one.ended ?? 0) > (latest?.ended ?? 0)) latest = one;
     return latest?.state === 'failed' && latest.error ? latest : null;
   });
   const progress = heard ?? job?.progress;
   if (!job)
-    return failed?.error ? (
+    return failed?.error && failed.id !== dismissed?.id ? (
       <div className="canvas-error">
-        <ErrorCard error={failed.error} />
+        <ErrorCard error={failed.error} onDismiss={() => setDismissed(failed)} />
       </div>
     ) : null;
   return (

@@ -22,7 +22,7 @@ export interface Shown {
   name: string | null;
 }
 
-export const paintTools = ['brush', 'eraser', 'lasso', 'rectangle', 'fill', 'colour'] as const;
+export const paintTools = ['brush', 'eraser', 'lasso', 'rectangle', 'fill', 'colour', 'click'] as const;
 export type PaintTool = (typeof paintTools)[number];
 /** `frame`: drags the picture's edges outward, to paint beyond them. */
 export type Tool = 'move' | 'frame' | PaintTool;
@@ -65,6 +65,14 @@ interface CanvasState {
   tolerance: number;
   /** Choose only what hangs together. */
   contiguous: boolean;
+  /** Path of the segmentation model that selects by clicks; null: the picture's edges alone. */
+  clickModel: string | null;
+  /** How closely a selection by clicks keeps to changes of colour, 0 to 200. */
+  edges: number;
+  /** The picture's edge is not of what is clicked. */
+  border: boolean;
+  /** Clicks whose selection is not there yet. */
+  selecting: number;
   /** Pixels by which a layer is grown or shrunk. */
   growth: number;
   /** Of the mask, pixels of the picture. */
@@ -97,6 +105,10 @@ export const useCanvas = create<CanvasState>(() => ({
   takeAway: false,
   tolerance: 32,
   contiguous: true,
+  clickModel: null,
+  edges: 60,
+  border: true,
+  selecting: 0,
   growth: 4,
   feather: 4,
   masked: false,

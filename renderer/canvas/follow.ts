@@ -13,14 +13,25 @@ export function followCanvas(transport: Transport): () => void {
       if (state.jobs === last.jobs) return;
       const { follow, shown, preview } = useCanvas.getState();
       if (preview && state.jobs.get(preview.job)?.state !== 'running') useCanvas.setState({ preview: null });
+      if (!last.loaded) return void showNewest(transport);
       if (!follow && shown) return;
       const [newest] = picturesOf(state.jobs);
-      if (newest && newest.id !== shown?.id) show(shownOf(newest), true);
+      // Only what comes: one that was there already may be in the bin by now.
+      if (newest && newest.id !== picturesOf(last.jobs)[0]?.id) show(shownOf(newest), true);
     }),
   ];
   return () => {
     for (const stop of stops) stop();
   };
+}
+
+/** What was drawn last, of what has not been deleted since. */
+async function showNewest(transport: Transport): Promise<void> {
+  const { pictures } = await transport.call('pictures.list', { limit: 200 }).catch(() => ({ pictures: [] }));
+  const there = new Set(pictures.map(({ path }) => path));
+  const newest = picturesOf(useJobs.getState().jobs).find(({ path }) => there.has(path));
+  const { follow, shown } = useCanvas.getState();
+  if (newest && (follow || !shown)) show(shownOf(newest), true);
 }
 
 /** The picture of a batch that is drawn now. */

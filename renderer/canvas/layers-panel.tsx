@@ -1,7 +1,9 @@
-import { Eye, EyeOff, Image as ImageIcon, Plus, Trash2 } from 'lucide-react';
+import { Blend, Eye, EyeOff, Image as ImageIcon, Plus, Trash2 } from 'lucide-react';
 import { Switch } from 'radix-ui';
 import type { ReactNode } from 'react';
 import { perform, useAction } from '../actions/perform.ts';
+import { useDraft } from '../state/draft.ts';
+import { useModels } from '../state/models.ts';
 import { useTransport } from '../transport/context.tsx';
 import { SliderRow } from '../ui/slider-row.tsx';
 import { Tip } from '../ui/tip.tsx';
@@ -10,19 +12,37 @@ import { LayerButtons } from './layer-buttons.tsx';
 import { LayerThumb } from './layer-thumb.tsx';
 import { changeRegion, colourOf, maskColour, maskId, type RegionLayer, removeRegion, useLayers } from './layers.ts';
 import { RegionCard } from './region-card.tsx';
+import { RestyleCard } from './restyle-card.tsx';
+import { StyleCard } from './style-card.tsx';
+import { useStyling } from './styling.ts';
 
 /** What the canvas is made of, and how it takes part in the next picture. */
 export function LayersPanel() {
   const transport = useTransport();
   const add = useAction('add-region');
+  const style = useAction('style');
   const { shown, masked, startFrom, strength, margins } = useCanvas();
   const { regions, active } = useLayers();
+  const styling = useStyling();
+  const model = useDraft((state) => state.draft.model);
+  const turbo = useModels((state) => state.facts.get(model)?.facts?.variant === 'turbo');
   const region = regions.find(({ id }) => id === active);
-  const fromPicture = shown !== null && (masked || startFrom || hasMargins(margins));
+  const fromPicture = shown !== null && !styling && (masked || startFrom || hasMargins(margins));
   return (
     <section className="layers" aria-label="Layers">
       <div className="layers-head">
         <h2 className="section-title">Layers</h2>
+        <Tip label={style.action.label} keyName={style.key}>
+          <button
+            type="button"
+            className="rack-add layers-style"
+            aria-pressed={styling}
+            aria-disabled={!style.enabled}
+            onClick={() => void perform(style.action, transport)}
+          >
+            <Blend size={14} aria-hidden="true" /> Style
+          </button>
+        </Tip>
         <Tip label={add.action.label} keyName={add.key}>
           <button
             type="button"
@@ -44,8 +64,10 @@ export function LayersPanel() {
         ))}
         {shown && <PictureRow />}
       </ul>
+      {styling && <StyleCard />}
       {shown && active === maskId && masked && <MaskCard />}
       {region && <RegionCard key={region.id} region={region} />}
+      {turbo && shown && !styling && <RestyleCard />}
       {fromPicture && (
         <SliderRow
           label="Strength"
@@ -63,11 +85,12 @@ export function LayersPanel() {
 
 function MaskRow({ active }: { active: boolean }) {
   const { masked, maskShown } = useCanvas();
+  const styling = useStyling();
   return (
     <Row
       active={active}
       name="Mask"
-      note={masked ? 'Drawn anew' : 'Paint what to draw anew'}
+      note={styling ? 'Takes no part in a style' : masked ? 'Drawn anew' : 'Paint what to draw anew'}
       swatch={<LayerThumb id={maskId} colour={maskColour} />}
       onChoose={() => useLayers.setState({ active: maskId })}
     >
@@ -101,6 +124,7 @@ function RegionRow({ region, active }: { region: RegionLayer; active: boolean })
 
 function PictureRow() {
   const { shown, masked, startFrom, margins } = useCanvas();
+  const styling = useStyling();
   if (!shown) return null;
   return (
     <li className="layer">
@@ -115,7 +139,7 @@ function PictureRow() {
           </small>
         </span>
       </span>
-      {!masked && !hasMargins(margins) && (
+      {!masked && !styling && !hasMargins(margins) && (
         <label className="switch-label" htmlFor="start-from">
           Draw from it
           <Switch.Root

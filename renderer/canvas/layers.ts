@@ -1,11 +1,13 @@
 import { create } from 'zustand';
 import type { Region } from '../../contract/request.ts';
+import { readsRegionPrompts } from '../compose/methods.ts';
 import { type Draft, useDraft } from '../state/draft.ts';
 import { record } from '../state/history.ts';
 import { tellError } from '../state/notices.ts';
 import { useCanvas } from './canvas-state.ts';
 import { raster } from './raster/client.ts';
 import type { LayerContent, LayerStyle } from './raster/protocol.ts';
+import { isStyling } from './styling.ts';
 
 /** A part of the picture with a prompt and adapters of its own. What it holds lies in the worker, under its id. */
 export interface RegionLayer {
@@ -17,6 +19,8 @@ export interface RegionLayer {
   prompt: string;
   /** Null: the main negative prompt. */
   negativePrompt: string | null;
+  /** Words of its prompt that name what is in it (LoRA-Composer); null: all of them. */
+  words: string | null;
   /** Pixels of the picture. */
   feather: number;
   /** Against other regions where they overlap. */
@@ -81,11 +85,19 @@ export function addRegion(): void {
     colour: free < 0 ? regions.length % regionColours.length : free,
     prompt: '',
     negativePrompt: null,
+    words: null,
     feather: 4,
     weight: 1,
     shown: true,
   };
-  changeLayers('Add region', { regions: [...regions, region], active: region.id });
+  const { composition } = useDraft.getState().draft;
+  // The first one has its own prompt drawn; whoever chose a method for several adapters keeps it, and is told.
+  const drawn = regions.length === 0 && composition.method === 'sum' && !isStyling();
+  changeLayers(
+    'Add region',
+    { regions: [...regions, region], active: region.id },
+    drawn ? { composition: { ...composition, method: 'regional' } } : {},
+  );
   const { tool } = useCanvas.getState();
   if (tool === 'move' || tool === 'frame') useCanvas.setState({ tool: 'brush', comparing: false });
 }
@@ -96,11 +108,15 @@ export function removeRegion(id: string): void {
   const region = regions.find((one) => one.id === id);
   if (!region) return;
   const left = regions.filter((one) => one !== region);
-  const { adapters } = useDraft.getState().draft;
+  const { adapters, composition } = useDraft.getState().draft;
+  const without = left.length === 0 && readsRegionPrompts(composition.method);
   changeLayers(
     'Remove region',
     { regions: left, active: active === id ? (left.at(-1)?.id ?? maskId) : active },
-    { adapters: adapters.filter((adapter) => adapter.region !== region.name) },
+    {
+      adapters: adapters.filter((adapter) => adapter.region !== region.name),
+      ...(without && { composition: { ...composition, method: 'sum' } }),
+    },
   );
 }
 
@@ -210,7 +226,7 @@ export function followLayers(): void {
 }
 
 /** How a request says what a region is; its mask is uploaded apart. */
-export function regionOf({ name, prompt, negativePrompt, feather, weight }: RegionLayer, mask: string): Region {
+export function regionOf({ name, prompt, negativePrompt, words, feather, weight }: RegionLayer, mask: string): Region {
   return {
     name,
     mask,
@@ -219,5 +235,6 @@ export function regionOf({ name, prompt, negativePrompt, feather, weight }: Regi
     weight,
     prompt,
     ...(negativePrompt !== null && { negativePrompt }),
+    ...(words !== null && { words }),
   };
 }

@@ -16,6 +16,8 @@ export interface PaintGuide {
   outline(points: readonly Place[] | null): void;
   /** The picture's pixels reach the worker before this is done. */
   sendPicture(): Promise<void>;
+  /** A click on a thing in the picture. @param erase takes away what it selects, or leaves it out */
+  click(layer: string, at: Place, erase: boolean): void;
 }
 
 /** The tools that paint on a layer, whatever moves them: a mouse, a pen or keys. */
@@ -50,6 +52,9 @@ export class PaintTools {
     } else if (tool === 'fill') {
       raster.edit(`Fill ${what}`, layer, { kind: 'fill', at: point, erase });
       this.#under = null;
+    } else if (tool === 'click') {
+      this.#under = null;
+      this.#guide.click(layer, point, erase);
     } else if (tool === 'colour') {
       this.#under = null;
       const change = { kind: 'colour', at: point, erase, tolerance, contiguous } as const;

@@ -1,7 +1,11 @@
 import { ChevronRight, X } from 'lucide-react';
 import { Collapsible } from 'radix-ui';
-import { useState } from 'react';
+import { useMemo, useState } from 'react';
 import { AdapterRef } from '../../contract/request.ts';
+import { clickWord, holdsWords, type Stretch } from '../compose/concept-words.ts';
+import { chooseMethod, MethodField } from '../compose/method-field.tsx';
+import { methodOf, methodTexts, readsRegionPrompts } from '../compose/methods.ts';
+import { WordStrip } from '../compose/word-strip.tsx';
 import { PromptField } from '../settings/prompt-field.tsx';
 import { changeAdapter, removeAdapter, useAdapters } from '../state/adapters.ts';
 import { edit, useDraft } from '../state/draft.ts';
@@ -11,10 +15,12 @@ import { SliderRow } from '../ui/slider-row.tsx';
 import { Tip } from '../ui/tip.tsx';
 import { LayerButtons } from './layer-buttons.tsx';
 import { changeRegion, freeName, type RegionLayer } from './layers.ts';
+import { useStyling } from './styling.ts';
 
 /** What is drawn in the region that is chosen. */
 export function RegionCard({ region }: { region: RegionLayer }) {
   const { id, name, prompt, negativePrompt, feather, weight } = region;
+  const styling = useStyling();
   return (
     <div className="layer-card">
       <PromptField
@@ -26,6 +32,7 @@ export function RegionCard({ region }: { region: RegionLayer }) {
         earlierIn={({ regions }) => regions.map((one) => one.prompt)}
         onChange={(next) => changeRegion(id, { prompt: next })}
       />
+      <RegionReading region={region} />
       <RegionAdapters region={name} />
       <LayerButtons />
       <SliderRow
@@ -60,7 +67,7 @@ export function RegionCard({ region }: { region: RegionLayer }) {
             step={0.1}
             onChange={(next) => changeRegion(id, { weight: Math.max(0.1, next) })}
           />
-          <Together />
+          {!styling && <Together />}
         </Collapsible.Content>
       </Collapsible.Root>
     </div>
@@ -138,49 +145,100 @@ function RegionAdapters({ region }: { region: string }) {
   );
 }
 
-const drawnByHints = {
-  rows: 'Each prompt draws all of the picture, joined by the regions: the truest, a pass for each.',
-  bias: 'One pass in which each place reads its own prompt: faster.',
-  'lora-composer': 'Adapters act inside their regions alone, which do not look at each other: keeps characters apart.',
-} as const;
-
 /** How all regions go together. */
 function Together() {
   const composition = useDraft((state) => state.draft.composition);
-  const drawnBy = composition.method === 'lora-composer' ? composition.method : composition.regionalBy;
+  const { method, regionalBy } = composition;
   const change = (next: Partial<typeof composition>) => edit('Regions', { composition: { ...composition, ...next } });
   return (
     <fieldset className="together">
       <legend className="section-title">All regions</legend>
-      <Choice
-        label="Drawn by"
-        value={drawnBy}
-        options={[
-          ['rows', 'Rows'],
-          ['bias', 'Attention'],
-          ['lora-composer', 'LoRA-Composer'],
-        ]}
-        onChange={(by) => change(by === 'lora-composer' ? { method: by } : { method: 'sum', regionalBy: by })}
-      />
-      <p className="hint">{drawnByHints[drawnBy]}</p>
-      <SliderRow
-        label="Main prompt within"
-        value={composition.base}
-        min={0}
-        max={1}
-        step={0.05}
-        onChange={(base) => change({ base })}
-      />
-      <SliderRow
-        label="Isolation"
-        note={composition.isolation === 0 ? 'off' : undefined}
-        value={composition.isolation}
-        min={0}
-        max={1}
-        step={0.05}
-        onChange={(isolation) => change({ isolation })}
-      />
+      <MethodField side="left" />
+      {method === 'regional' && (
+        <>
+          <Choice
+            label="Drawn by"
+            value={regionalBy}
+            options={[
+              ['rows', 'Rows'],
+              ['bias', 'Attention'],
+            ]}
+            onChange={(next) => change({ regionalBy: next })}
+          />
+          <p className="hint">{drawnByHints[regionalBy]}</p>
+          <SliderRow
+            label="Main prompt within"
+            value={composition.base}
+            min={0}
+            max={1}
+            step={0.05}
+            onChange={(base) => change({ base })}
+          />
+        </>
+      )}
+      {method !== 'lora-composer' && (
+        <SliderRow
+          label="Isolation"
+          note={composition.isolation === 0 ? 'off' : undefined}
+          value={composition.isolation}
+          min={0}
+          max={1}
+          step={0.05}
+          onChange={(isolation) => change({ isolation })}
+        />
+      )}
       <p className="hint">The main prompt draws what no region covers.</p>
     </fieldset>
+  );
+}
+
+const drawnByHints = {
+  rows: 'Each prompt draws all of the picture, joined by the regions: the truest, a pass for each.',
+  bias: 'One pass in which each place reads its own prompt: faster.',
+} as const;
+
+/** Where the method does not draw this prompt; with LoRA-Composer, which of its words name what is there. */
+function RegionReading({ region: { id, name, prompt, words, colour } }: { region: RegionLayer }) {
+  const method = useDraft((state) => state.draft.composition.method);
+  const styling = useStyling();
+  const concepts = useMemo(() => (words === null ? [] : [{ words, colour }]), [words, colour]);
+  if (styling || prompt.trim() === '') return null;
+  if (!readsRegionPrompts(method)) {
+    return (
+      <p className="hint">
+        {methodTexts[methodOf({ method, mode: 'forward' })].name} does not read it.{' '}
+        <button type="button" className="link" onClick={() => chooseMethod('regional')}>
+          Draw regionally
+        </button>
+      </p>
+    );
+  }
+  if (method !== 'lora-composer') return null;
+  const click = (word: Stretch) => {
+    const what = clickWord(prompt, concepts, 0, word);
+    if (what.does === 'remove') changeRegion(id, { words: null });
+    else if (what.does !== 'choose') changeRegion(id, { words: what.words });
+  };
+  return (
+    <div className="region-words">
+      <span className="field-label">
+        What is here <span className="field-note">{words === null ? 'all words' : ''}</span>
+      </span>
+      <WordStrip
+        label={`Words that name what is in ${name}`}
+        prompt={prompt}
+        concepts={concepts}
+        chosen={0}
+        onClick={click}
+      />
+      {words !== null && !holdsWords(prompt, words) && (
+        <p className="hint">
+          The prompt does not hold "{words}".{' '}
+          <button type="button" className="link" onClick={() => changeRegion(id, { words: null })}>
+            All words
+          </button>
+        </p>
+      )}
+    </div>
   );
 }

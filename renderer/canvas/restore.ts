@@ -9,12 +9,13 @@ import { raster } from './raster/client.ts';
 
 /** The regions of a request as layers, the free colours in order; their pixels are loaded by {@link loadRegions}. */
 export function layersOf(regions: readonly Region[]): RegionLayer[] {
-  return regions.map(({ name, prompt, negativePrompt, feather, weight }, colour) => ({
+  return regions.map(({ name, prompt, negativePrompt, words, feather, weight }, colour) => ({
     id: crypto.randomUUID(),
     name,
     colour,
     prompt,
     negativePrompt: negativePrompt ?? null,
+    words: words ?? null,
     feather,
     weight,
     shown: true,
@@ -33,16 +34,15 @@ export async function loadRegions(regions: readonly Region[], layers: readonly R
   return lost;
 }
 
-/** The picture that a request starts from, where the window can show it. */
-export function startOf({ init }: RenderRequest): Shown | null {
-  if (!init) return null;
-  const drawn = picturesOf(useJobs.getState().jobs).find(({ path }) => path === init.path);
+/** A picture that a request starts from, where the window can show it. */
+export function startOf(source: string): Shown | null {
+  const drawn = picturesOf(useJobs.getState().jobs).find(({ path }) => path === source);
   if (drawn) return shownOf(drawn);
-  const id = uploadOf(init.path);
+  const id = uploadOf(source);
   if (id === undefined) return null;
   const url = resourceUrls.upload(id);
   // Its size is known once it is loaded.
-  return { id: `upload ${id}`, url, source: init.path, width: 0, height: 0, request: null, job: null, name: 'Picture' };
+  return { id: `upload ${id}`, url, source, width: 0, height: 0, request: null, job: null, name: 'Picture' };
 }
 
 /** Puts a picture on the canvas. @returns once it lies there */

@@ -1,7 +1,10 @@
 import Konva from 'konva';
 import { sameProportions } from '../../contract/proportions.ts';
 import { useDraft } from '../state/draft.ts';
+import { useHistory } from '../state/history.ts';
+import type { Transport } from '../transport/transport.ts';
 import { frameOf, hasMargins, isPaintTool, type Margins, useCanvas } from './canvas-state.ts';
+import { ClickSelection } from './click-selection.ts';
 import { cursorOf, draggedMargins, edgesAt, type FrameEdges, setMargins } from './frame-drag.ts';
 import { maskId, useLayers } from './layers.ts';
 import { loadPicture } from './load-picture.ts';
@@ -56,11 +59,15 @@ export class CanvasStage {
   readonly #line = new Konva.Line({ ...thin, closed: true, stroke: '#fff', strokeWidth: 1.25, dash: [5, 4] });
   readonly #brushShade = new Konva.Circle({ ...thin, stroke: shade, strokeWidth: 3 });
   readonly #brush = new Konva.Circle({ ...thin, stroke: '#fff', strokeWidth: 1.25 });
+  /** Where the selection was clicked: rings, those that leave out dashed. */
+  readonly #clicks = new Konva.Group({ visible: false });
   readonly #divider = new Konva.Line({ ...thin, stroke: '#fff', strokeWidth: 2 });
   readonly #stops: (() => void)[] = [];
   #size = { width: 0, height: 0 };
   #url: string | null = null;
   #beforeUrl: string | null = null;
+  #loading = new AbortController();
+  #loadingBefore = new AbortController();
   /** Where the layers lie, as the worker was last told. */
   #framed: Box | null = null;
   #fitted = true;
@@ -72,15 +79,18 @@ export class CanvasStage {
   readonly #paint = new PaintTools({
     outline: (points) => this.#drawLine(points),
     sendPicture: () => this.#sendPicture(),
+    click: (layer, at, erase) => this.#selection.click(layer, at, erase),
   });
+  readonly #selection: ClickSelection;
 
-  constructor(container: HTMLDivElement) {
+  constructor(container: HTMLDivElement, transport: Transport) {
+    this.#selection = new ClickSelection(transport, () => this.#markClicks());
     this.#stage = new Konva.Stage({ container, width: container.clientWidth, height: container.clientHeight });
     this.#beforeGroup.add(this.#before);
     this.#pictures.add(this.#sheet, this.#beyond, this.#picture, this.#preview, this.#beforeGroup);
     this.#maskLayer.add(this.#layers);
     this.#overlay.add(this.#divider, this.#frameShade, this.#frame, ...this.#handles);
-    this.#overlay.add(this.#lineShade, this.#line, this.#brushShade, this.#brush);
+    this.#overlay.add(this.#clicks, this.#lineShade, this.#line, this.#brushShade, this.#brush);
     this.#stage.add(this.#pictures, this.#maskLayer, this.#overlay);
     raster.onPaint = () => this.#showLayers();
 
@@ -92,7 +102,9 @@ export class CanvasStage {
     observer.observe(container);
     this.#stops.push(
       () => observer.disconnect(),
+      () => this.#selection.close(),
       useCanvas.subscribe((state, last) => this.#read(state, last)),
+      useHistory.subscribe(() => this.#markClicks()),
       useLayers.subscribe((state, last) => {
         if (state.regions.length !== last.regions.length) this.#layOut();
       }),
@@ -102,6 +114,7 @@ export class CanvasStage {
     );
     this.#listen(container);
     this.#read(useCanvas.getState(), null);
+    this.#layOut();
   }
 
   destroy(): void {
@@ -147,9 +160,10 @@ export class CanvasStage {
 
   #scaled(): void {
     const zoom = this.#stage.scaleX();
-    // Enlarged far, the pixels themselves are of interest.
-    this.#pictures.imageSmoothingEnabled(zoom < 8);
+    // Enlarged far by hand, the pixels themselves are of interest; a small picture that is fitted stays a picture.
+    this.#pictures.imageSmoothingEnabled(this.#fitted || zoom < 8);
     this.#sized();
+    this.#markClicks();
     this.#moved();
     useCanvas.setState({ zoom });
   }
@@ -182,6 +196,8 @@ export class CanvasStage {
     if (state.comparing !== last?.comparing) this.#maskLayer.visible(!state.comparing);
     if (state.tool !== last?.tool || state.brushSize !== last?.brushSize) this.#outlineBrush();
     if (state.tool !== last?.tool) this.#paint.cancel();
+    if (state.tool !== last?.tool || state.shown !== last?.shown) this.#markClicks();
+    if (state.selecting !== last?.selecting) this.#outlineBrush();
     if (state.margins !== last?.margins || state.tool !== last?.tool) this.#drawFrame();
     if (state.margins !== last?.margins && this.#drag?.kind !== 'frame' && this.#fitted) this.fit();
   }
@@ -189,8 +205,15 @@ export class CanvasStage {
   async #load(url: string | null): Promise<void> {
     if (url === this.#url) return;
     this.#url = url;
-    if (url === null) return;
-    const image = await loadPicture(url);
+    this.#loading.abort();
+    if (url === null) {
+      this.#picture.image(undefined);
+      delete this.#stage.container().dataset.picture;
+      this.#layOut();
+      return;
+    }
+    this.#loading = new AbortController();
+    const image = await loadPicture(url, this.#loading.signal);
     if (this.#url !== url || !image) return;
     this.#picture.image(image);
     this.#stage.container().dataset.picture = url;
@@ -202,7 +225,7 @@ export class CanvasStage {
     this.#stage.batchDraw();
   }
 
-  /** Without a picture, regions are drawn on an empty sheet of the next one's size. */
+  /** Without a picture, regions are drawn on an empty sheet of the next one's size; without either there is nothing. */
   #layOut(): void {
     const bare = useCanvas.getState().shown === null;
     const sheet = bare && useLayers.getState().regions.length > 0;
@@ -212,7 +235,7 @@ export class CanvasStage {
       this.#adopt(width, height);
       this.#frameLayers();
       this.#sheet.setAttrs({ width, height, fill: sheetColour });
-    }
+    } else if (bare) this.#adopt(0, 0);
     this.#pictures.batchDraw();
   }
 
@@ -235,7 +258,9 @@ export class CanvasStage {
 
   async #loadBefore(url: string | null): Promise<void> {
     this.#beforeUrl = url;
-    const image = url === null ? null : await loadPicture(url);
+    this.#loadingBefore.abort();
+    this.#loadingBefore = new AbortController();
+    const image = url === null ? null : await loadPicture(url, this.#loadingBefore.signal);
     if (this.#beforeUrl !== url) return;
     this.#before.image(image ?? undefined);
     this.#compare();
@@ -303,6 +328,23 @@ export class CanvasStage {
     }
   }
 
+  #markClicks(): void {
+    const clicks = useCanvas.getState().tool === 'click' ? this.#selection.clicks : [];
+    this.#clicks.destroyChildren();
+    this.#clicks.visible(clicks.length > 0);
+    const scale = this.#stage.scaleX();
+    for (const { x, y, inside } of clicks) {
+      this.#clicks.add(
+        new Konva.Circle({ x, y, radius: 5 / scale, strokeScaleEnabled: false, stroke: shade, strokeWidth: 4 }),
+        new Konva.Circle({
+          ...{ x, y, radius: 5 / scale, strokeScaleEnabled: false, stroke: '#fff', strokeWidth: 1.75 },
+          ...(inside ? { fill: '#fff' } : { dash: [3, 2.4] }),
+        }),
+      );
+    }
+    this.#overlay.batchDraw();
+  }
+
   #drawLine(points: readonly Place[] | null): void {
     for (const line of [this.#lineShade, this.#line]) {
       line.visible(points !== null && points.length > 1);
@@ -345,8 +387,9 @@ export class CanvasStage {
     this.#overlay.batchDraw();
     const { style } = this.#stage.container();
     const pan = this.#drag?.kind === 'pan' ? 'grabbing' : 'grab';
+    const waits = useCanvas.getState().selecting > 0;
     if (this.#spaceHeld) style.cursor = pan;
-    else if (painting) style.cursor = round ? 'none' : 'crosshair';
+    else if (painting) style.cursor = round ? 'none' : waits ? 'progress' : 'crosshair';
     else if (tool === 'frame' && !comparing) {
       const edges =
         this.#drag?.kind === 'frame' ? this.#drag.edges : at && edgesAt(at.x, at.y, reach / this.#stage.scaleX());
@@ -374,7 +417,8 @@ export class CanvasStage {
     on(container, 'keydown', (event) => this.#key(event));
     on(container, 'blur', () => {
       this.#keyPlace = null;
-      this.#paint.cancel();
+      // A mouse that takes over from the keys has begun a stroke of its own by now.
+      if (!this.#drag) this.#paint.cancel();
       this.#outlineBrush();
     });
     on(container, 'pointermove', (event) => this.#move(event));
@@ -525,8 +569,8 @@ export function currentStage(): CanvasStage | null {
   return current;
 }
 
-export function mountStage(container: HTMLDivElement): () => void {
-  const stage = new CanvasStage(container);
+export function mountStage(container: HTMLDivElement, transport: Transport): () => void {
+  const stage = new CanvasStage(container, transport);
   current = stage;
   return () => {
     current = null;

@@ -1,9 +1,11 @@
-import { CircleMinus, CirclePlus, Columns2, Maximize, Minus, Plus, RotateCcw } from 'lucide-react';
+import { ArrowRightToLine, CircleMinus, CirclePlus, Columns2, Maximize, Minus, Plus, RotateCcw } from 'lucide-react';
 import { Slider, Switch } from 'radix-ui';
 import type { ReactNode } from 'react';
 import { ActionButton } from '../ui/action-button.tsx';
 import { NumberInput } from '../ui/number-input.tsx';
+import { Tip } from '../ui/tip.tsx';
 import { brushSizes, frameOf, type Margins, useCanvas } from './canvas-state.ts';
+import { ClickMethod } from './click-method.tsx';
 import { setMargins } from './frame-drag.ts';
 
 /** What the chosen tool can be told, and how the canvas is looked at, at its foot. */
@@ -26,13 +28,13 @@ export function ToolOptions() {
         />
       )}
       <span className="tool-gap" />
-      <span className="wide-only">
+      <span className="zoom-step">
         <ActionButton id="zoom-out" side="top">
           <Minus size={16} aria-hidden="true" />
         </ActionButton>
       </span>
       <span className="tool-number zoom">{Math.round(zoom * devicePixelRatio * 100)}%</span>
-      <span className="wide-only">
+      <span className="zoom-step">
         <ActionButton id="zoom-in" side="top">
           <Plus size={16} aria-hidden="true" />
         </ActionButton>
@@ -67,6 +69,8 @@ function optionsOf(tool: ReturnType<typeof useCanvas.getState>['tool']): ReactNo
       return <AddOrTake />;
     case 'colour':
       return <ColourOptions />;
+    case 'click':
+      return <ClickOptions />;
     case 'frame':
       return <FrameOptions />;
     case 'move':
@@ -118,7 +122,7 @@ function AddOrTake() {
           onClick={() => useCanvas.setState({ takeAway: takes })}
         >
           {takes ? <CircleMinus size={15} aria-hidden="true" /> : <CirclePlus size={15} aria-hidden="true" />}
-          <span className="wide-only">{takes ? 'Take away' : 'Add'}</span>
+          <span className="segment-name">{takes ? 'Take away' : 'Add'}</span>
         </button>
       ))}
     </fieldset>
@@ -151,6 +155,50 @@ function ColourOptions() {
         </Switch.Root>
       </label>
       <AddOrTake />
+    </>
+  );
+}
+
+function ClickOptions() {
+  const byEdges = useCanvas((state) => state.clickModel === null);
+  const selecting = useCanvas((state) => state.selecting > 0);
+  return (
+    <>
+      <ClickMethod />
+      {byEdges && <EdgeOptions />}
+      <AddOrTake />
+      <span className="tool-hint" aria-live="polite">
+        {selecting ? 'Looking…' : 'Alt: the other'}
+      </span>
+    </>
+  );
+}
+
+function EdgeOptions() {
+  const { edges, border } = useCanvas();
+  return (
+    <>
+      <ToolSlider
+        label="Keep to edges"
+        sign="Edges"
+        text={String(edges)}
+        value={edges}
+        min={0}
+        max={200}
+        step={5}
+        onChange={(next) => useCanvas.setState({ edges: next })}
+      />
+      <Tip label="May reach the picture’s edge" side="top">
+        <button
+          type="button"
+          className="icon-button"
+          aria-label="May reach the picture’s edge"
+          aria-pressed={!border}
+          onClick={() => useCanvas.setState({ border: !border })}
+        >
+          <ArrowRightToLine size={16} aria-hidden="true" />
+        </button>
+      </Tip>
     </>
   );
 }

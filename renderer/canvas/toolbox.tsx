@@ -4,6 +4,7 @@ import {
   Hand,
   Lasso,
   type LucideIcon,
+  MousePointerClick,
   PaintBucket,
   Scaling,
   SquareDashed,
@@ -21,6 +22,7 @@ const icons: Record<Tool, LucideIcon> = {
   rectangle: SquareDashed,
   fill: PaintBucket,
   colour: WandSparkles,
+  click: MousePointerClick,
 };
 
 /** The tools, down the left edge of the canvas. */

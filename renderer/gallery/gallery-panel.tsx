@@ -1,6 +1,6 @@
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { Check, CircleAlert, Star } from 'lucide-react';
-import { useEffect, useRef, useState } from 'react';
+import { useCallback, useEffect, useRef, useState } from 'react';
 import type { PictureEntry } from '../../contract/library.ts';
 import { resourceUrls } from '../../contract/resources.ts';
 import { useCanvas } from '../canvas/canvas-state.ts';
@@ -19,7 +19,7 @@ const wanted = 116;
 /** All pictures of the library, the newest first; only rows in view are in the page, and only they are fetched. */
 export function GalleryPanel() {
   const transport = useTransport();
-  const { total, filter, chosen } = usePictures();
+  const { total, filter, chosen, leaving } = usePictures();
   // Pages come and go while they are scrolled through.
   usePictures((state) => state.pages);
   const shown = useCanvas((state) => state.shown?.source);
@@ -82,7 +82,7 @@ export function GalleryPanel() {
                     height: side,
                   }}
                 >
-                  {entry ? (
+                  {entry && !leaving.has(entry.id) ? (
                     <Thumb
                       entry={entry}
                       index={index}
@@ -142,13 +142,7 @@ function Thumb({
         {entry.problem ? (
           <CircleAlert size={18} aria-hidden="true" />
         ) : (
-          <img
-            src={resourceUrls.thumbnail(entry.id, entry.version)}
-            alt=""
-            loading="lazy"
-            decoding="async"
-            draggable={false}
-          />
+          <ThumbnailImage url={resourceUrls.thumbnail(entry.id, entry.version)} />
         )}
         {entry.star && <Star className="thumb-star" size={13} aria-hidden="true" />}
       </button>
@@ -164,6 +158,29 @@ function Thumb({
       </button>
     </>
   );
+}
+
+/** Milliseconds that a picture stays in the page before it is asked for: those flown past are not. */
+const passing = 90;
+/** Thumbnails that were here before: the browser has them. */
+const loaded = new Set<string>();
+
+function ThumbnailImage({ url }: { url: string }) {
+  const ask = useCallback(
+    (image: HTMLImageElement | null) => {
+      if (!image) return;
+      const show = () => image.setAttribute('src', url);
+      if (loaded.has(url)) return show();
+      const timer = setTimeout(show, passing);
+      return () => {
+        clearTimeout(timer);
+        // What is still on its way would be before what is in view by then.
+        if (!image.complete) image.removeAttribute('src');
+      };
+    },
+    [url],
+  );
+  return <img ref={ask} alt="" decoding="async" draggable={false} onLoad={() => loaded.add(url)} />;
 }
 
 /** Arrows go from picture to picture, and put it on the canvas. */

@@ -1,16 +1,25 @@
-import { useState } from 'react';
+import { ArrowLeftRight } from 'lucide-react';
+import { useEffect, useState } from 'react';
 import { create } from 'zustand';
 import { asImpastoError, type ErrorRecord } from '../../contract/errors.ts';
 import type { Job } from '../../contract/queue.ts';
-import { type RenderRequest, schedulerNames } from '../../contract/request.ts';
-import { samplerNames } from '../settings/sampler-names.ts';
+import type { AdapterRef, RenderRequest } from '../../contract/request.ts';
+import { AdapterStrengths } from '../settings/adapter-strength.tsx';
+import { useWhyNoNegative } from '../settings/negative-use.ts';
+import { PromptField } from '../settings/prompt-field.tsx';
+import { SamplingFields } from '../settings/sampling-fields.tsx';
+import { SeedInput } from '../settings/seed-input.tsx';
+import { SizeInputs } from '../settings/size-field.tsx';
+import { adapterName, inspectAdapter, useAdapters } from '../state/adapters.ts';
 import { useJobs } from '../state/jobs.ts';
+import { inspect, modelName, useModels } from '../state/models.ts';
 import { useView } from '../state/view.ts';
 import { useTransport } from '../transport/context.tsx';
-import { Choice } from '../ui/choice.tsx';
 import { Dialog } from '../ui/dialog.tsx';
 import { ErrorCard } from '../ui/error-card.tsx';
 import { NumberInput } from '../ui/number-input.tsx';
+import { SliderRow } from '../ui/slider-row.tsx';
+import { Tip } from '../ui/tip.tsx';
 
 const useEdited = create<{ id: number | null }>(() => ({ id: null }));
 
@@ -19,7 +28,7 @@ export function editJob(id: number): void {
   useView.setState({ dialog: 'edit-job' });
 }
 
-/** Changes a job that waits; its place in the queue, pictures, masks and regions stay as they are. */
+/** Changes a job that waits; its place in the queue, model, pictures, masks and regions stay as they are. */
 export function EditJobDialog() {
   const id = useEdited((state) => state.id);
   const job = useJobs((state) => (id === null ? undefined : state.jobs.get(id)));
@@ -34,8 +43,23 @@ function EditJob({ job }: { job: Job }) {
   const transport = useTransport();
   const [request, setRequest] = useState<RenderRequest>(job.request);
   const [error, setError] = useState<ErrorRecord | null>(null);
-  const change = (next: Partial<RenderRequest>) => setRequest({ ...request, ...next });
+  const { model, prompt, negativePrompt, guidance, adapters, regions, init, mask, outpaint, style } = request;
+  useEffect(() => {
+    void inspect(transport, model);
+    for (const { path } of job.request.adapters) void inspectAdapter(transport, path);
+  }, [transport, model, job]);
+  const trained = useModels((state) => state.facts.get(model)?.facts?.size) ?? 512;
+  const known = useAdapters((state) => state.known);
+  const noNegative = useWhyNoNegative(model, guidance.scale);
+  const change = (next: Partial<RenderRequest>) => setRequest((now) => ({ ...now, ...next }));
+  const changeAdapter = (at: number, next: Partial<AdapterRef>) =>
+    change({ adapters: adapters.map((adapter, index) => (index === at ? { ...adapter, ...next } : adapter)) });
   const started = job.state !== 'queued' && job.state !== 'paused';
+  const width = request.width ?? trained;
+  const height = request.height ?? trained;
+  // What was painted has the picture's size.
+  const sizeStays = Boolean(mask || outpaint || style || regions.length > 0);
+  const of = { model, steps: request.steps };
   const save = async () => {
     setError(null);
     try {
@@ -45,19 +69,6 @@ function EditJob({ job }: { job: Job }) {
       setError(asImpastoError(thrown).toRecord());
     }
   };
-  const numbers = [
-    ['Seed', request.seed, 0, Number.MAX_SAFE_INTEGER, 1, (seed: number) => change({ seed })],
-    ['Pictures', request.batch, 1, 1024, 1, (batch: number) => change({ batch })],
-    ['Steps', request.steps, 1, 1000, 1, (steps: number) => change({ steps })],
-    [
-      'Guidance',
-      request.guidance.scale,
-      0,
-      100,
-      0.5,
-      (scale: number) => change({ guidance: { ...request.guidance, scale } }),
-    ],
-  ] as const;
 
   return (
     <form
@@ -68,40 +79,99 @@ function EditJob({ job }: { job: Job }) {
       }}
     >
       {started && <p className="adapter-warning">It is no longer waiting, so it cannot be changed. Duplicate it.</p>}
-      <label className="edit-prompt">
-        <span className="field-label">Prompt</span>
-        <textarea
-          className="text"
-          rows={4}
-          aria-label="Prompt"
-          value={request.prompt}
-          onChange={(event) => change({ prompt: event.target.value })}
-        />
-      </label>
-      <label className="edit-prompt">
-        <span className="field-label">Negative prompt</span>
-        <textarea
-          className="text"
-          rows={2}
-          aria-label="Negative prompt"
-          value={request.negativePrompt}
-          onChange={(event) => change({ negativePrompt: event.target.value })}
-        />
-      </label>
-      <div className="edit-numbers">
-        {numbers.map(([label, value, min, max, step, onChange]) => (
-          <div key={label}>
-            <span className="field-label">{label}</span>
-            <NumberInput label={label} value={value} min={min} max={max} step={step} onChange={onChange} />
-          </div>
-        ))}
-      </div>
-      <Choice
-        label="Sampler"
-        value={request.scheduler.name}
-        options={schedulerNames.map((name) => [name, samplerNames[name]] as const)}
-        onChange={(name) => change({ scheduler: { ...request.scheduler, name } })}
+      <p className="hint edit-what">
+        Drawn with {modelName(model)}
+        {style ? ', as a style' : mask ? ', in a mask' : init ? ', from a picture' : ''}
+        {regions.length > 0 && `, in ${regions.length === 1 ? '1 region' : `${regions.length} regions`}`}.
+      </p>
+      <PromptField
+        id="edit-prompt"
+        label="Prompt"
+        placeholder="What should the picture show?"
+        value={prompt}
+        of={of}
+        onChange={(next) => change({ prompt: next })}
       />
+      <PromptField
+        id="edit-negative-prompt"
+        label="Negative prompt"
+        placeholder="What should it leave out?"
+        value={negativePrompt}
+        disabledWhy={noNegative}
+        short
+        of={of}
+        earlierIn={(earlier) => [earlier.negativePrompt]}
+        onChange={(next) => change({ negativePrompt: next })}
+      />
+      <div className="edit-columns">
+        <div>
+          <div className="edit-row">
+            <span className="field-label">Seed</span>
+            <div className="seed-controls">
+              <SeedInput value={request.seed} onType={(seed) => change({ seed })} />
+            </div>
+          </div>
+          <div className="edit-row">
+            <span className="field-label">Pictures</span>
+            <NumberInput
+              label="Pictures"
+              value={request.batch}
+              min={1}
+              max={1024}
+              onChange={(batch) => change({ batch })}
+            />
+          </div>
+          {sizeStays ? (
+            <div className="edit-row">
+              <span className="field-label">Size</span>
+              <span className="size-of-canvas">
+                {width} × {height} <span className="field-note">as what was painted</span>
+              </span>
+            </div>
+          ) : (
+            <SizeInputs width={width} height={height} trained={trained} onChange={(_, size) => change(size)}>
+              <Tip label="Swap width and height">
+                <button
+                  type="button"
+                  className="icon-button"
+                  aria-label="Swap width and height"
+                  onClick={() => change({ width: height, height: width })}
+                >
+                  <ArrowLeftRight size={14} aria-hidden="true" />
+                </button>
+              </Tip>
+            </SizeInputs>
+          )}
+        </div>
+        <div>
+          <SamplingFields value={request} onChange={(_, next) => change(next)} />
+          {init && (
+            <SliderRow
+              label="Strength"
+              note={init.strength === 0 ? 'nothing changes' : init.strength === 1 ? 'wholly new' : undefined}
+              value={init.strength}
+              min={0}
+              max={1}
+              step={0.05}
+              onChange={(strength) => change({ init: { ...init, strength } })}
+            />
+          )}
+        </div>
+      </div>
+      {adapters.length > 0 && (
+        <fieldset className="edit-adapters">
+          <legend className="field-label">Adapters</legend>
+          {adapters.map((adapter, at) => (
+            <AdapterStrengths
+              // biome-ignore lint/suspicious/noArrayIndexKey: the same file may be there twice; its place is its name
+              key={at}
+              name={adapterName(adapter, known)}
+              adapter={adapter}
+              onChange={(next) => changeAdapter(at, next)}
+            />
+          ))}
+        </fieldset>
+      )}
       {error && <ErrorCard error={error} />}
       <div className="dialog-foot">
         <span />

@@ -50,7 +50,9 @@ export function WaitingJob({
   progress,
   first,
   dragged,
+  landing,
   onDrag,
+  onOver,
   onDrop,
   onMove,
 }: {
@@ -58,7 +60,10 @@ export function WaitingJob({
   progress: JobProgress | null;
   first: boolean;
   dragged: boolean;
+  /** Whether what is dragged would land before it. */
+  landing: boolean;
   onDrag(id: number | null): void;
+  onOver(): void;
   onDrop(): void;
   onMove(by: 1 | -1): void;
 }) {
@@ -69,6 +74,7 @@ export function WaitingJob({
       className="job"
       data-state={job.state}
       data-dragged={dragged}
+      data-landing={landing}
       draggable={!running}
       // biome-ignore lint/a11y/noNoninteractiveTabindex: Alt and arrows move the row that has the focus
       tabIndex={0}
@@ -79,7 +85,10 @@ export function WaitingJob({
         onDrag(job.id);
       }}
       onDragEnd={() => onDrag(null)}
-      onDragOver={(event) => !running && event.preventDefault()}
+      onDragOver={(event) => {
+        onOver();
+        if (!running) event.preventDefault();
+      }}
       onDrop={(event) => {
         event.preventDefault();
         onDrop();

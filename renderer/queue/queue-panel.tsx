@@ -16,6 +16,7 @@ export function QueuePanel() {
   const transport = useTransport();
   const { jobs, progress, state } = useJobs();
   const [dragged, setDragged] = useState<number | null>(null);
+  const [over, setOver] = useState<number | null>(null);
   const pause = useAction('pause');
   const waiting = waitingJobs(jobs);
   const troubled = troubledJobs(jobs);
@@ -24,6 +25,13 @@ export function QueuePanel() {
   const left = remainingOfAll(waiting, running && now ? { job: running, progress: now } : undefined);
   const move = (id: number, before: number) =>
     void transport.call('queue.reorder', { ids: [id], place: { before } }).catch(tellError);
+
+  /** Whether what is dragged would land before this row; nothing is shown where it would stay in its place. */
+  const landsBefore = (index: number) =>
+    dragged !== null &&
+    over === waiting[index]?.id &&
+    dragged !== waiting[index]?.id &&
+    dragged !== waiting[index - 1]?.id;
 
   return (
     <div className="queue">
@@ -56,7 +64,13 @@ export function QueuePanel() {
             <p>Every picture that you ask for lines up here, and goes on after a restart.</p>
           </div>
         )}
-        <ul className="jobs" aria-label="Queue">
+        <ul
+          className="jobs"
+          aria-label="Queue"
+          onDragLeave={({ currentTarget, relatedTarget }) => {
+            if (!currentTarget.contains(relatedTarget as Node | null)) setOver(null);
+          }}
+        >
           {waiting.slice(0, most).map((job, index) => (
             <WaitingJob
               key={job.id}
@@ -64,7 +78,12 @@ export function QueuePanel() {
               progress={job.state === 'running' ? (progress.get(job.id) ?? job.progress) : null}
               first={index === 0}
               dragged={dragged === job.id}
-              onDrag={setDragged}
+              landing={landsBefore(index)}
+              onDrag={(id) => {
+                setDragged(id);
+                setOver(null);
+              }}
+              onOver={() => setOver(job.state === 'running' ? null : job.id)}
               onDrop={() => {
                 if (dragged !== null && dragged !== job.id) move(dragged, job.id);
                 setDragged(null);

@@ -1,4 +1,4 @@
-import { ChevronRight, X } from 'lucide-react';
+import { ChartNoAxesColumn, ChevronRight, X } from 'lucide-react';
 import { Collapsible, Slider } from 'radix-ui';
 import { useEffect, useState } from 'react';
 import type { AdapterFacts, DistillationPreset } from '../../contract/adapter.ts';
@@ -8,13 +8,14 @@ import type { RouteOutput } from '../../contract/routes.ts';
 import { useLayers } from '../canvas/layers.ts';
 import { changeAdapter, type KnownAdapter, removeAdapter } from '../state/adapters.ts';
 import { edit, useDraft } from '../state/draft.ts';
+import { openInspector } from '../state/inspector.ts';
 import { modelName } from '../state/models.ts';
 import { useTransport } from '../transport/context.tsx';
 import { Choice } from '../ui/choice.tsx';
 import { ErrorCard } from '../ui/error-card.tsx';
-import { SliderRow } from '../ui/slider-row.tsx';
 import { Tip } from '../ui/tip.tsx';
 import { ModelThumb } from './adapter-finder.tsx';
+import { AdapterStrength } from './adapter-strength.tsx';
 import { StepCurve } from './step-curve.tsx';
 
 type Fit = RouteOutput<'adapters.fit'>;
@@ -36,11 +37,23 @@ export function AdapterCard({
   return (
     <div className="adapter">
       <div className="adapter-head">
-        <ModelThumb entry={entry ?? null} />
+        <ModelThumb entry={entry ?? { id: '', version: '', hasPreview: false, name }} />
         <span className="adapter-name">
           {name}
           <small>{facts ? factsLine(facts, fit) : ' '}</small>
         </span>
+        {facts && (
+          <Tip label="Look into it, cut, merge, convert">
+            <button
+              type="button"
+              className="icon-button small"
+              aria-label={`Look into ${name}`}
+              onClick={() => openInspector(adapter.path)}
+            >
+              <ChartNoAxesColumn size={14} aria-hidden="true" />
+            </button>
+          </Tip>
+        )}
         <Tip label="Take it off">
           <button
             type="button"
@@ -52,13 +65,9 @@ export function AdapterCard({
           </button>
         </Tip>
       </div>
-      <SliderRow
+      <AdapterStrength
         label={apart ? 'On the picture (UNet)' : 'Strength'}
         value={adapter.strength}
-        min={-1}
-        max={2}
-        most={10}
-        step={0.05}
         onChange={(strength) => changeAdapter(at, { strength })}
       />
       {facts && facts.triggers.length > 0 && <Triggers words={facts.triggers} />}
@@ -158,13 +167,9 @@ function WhenAndWhere({ adapter, at, name }: { adapter: AdapterRef; at: number; 
           Another strength on the text
         </label>
         {textStrength !== undefined && (
-          <SliderRow
+          <AdapterStrength
             label="On the text encoder"
             value={textStrength}
-            min={-1}
-            max={2}
-            most={10}
-            step={0.05}
             onChange={(next) => changeAdapter(at, { textStrength: next })}
           />
         )}

@@ -51,7 +51,7 @@ export function AdapterFinder({ onChoose }: { onChoose(path: string): void }) {
       />
       <label className="check finder-all">
         <input type="checkbox" checked={all} onChange={(event) => setAll(event.target.checked)} />
-        Those made for other models too
+        Show those made for other models too
       </label>
       <ul className="finder-list" aria-label="Adapters that are here">
         {found?.models.map((entry) => (
@@ -73,7 +73,9 @@ export function AdapterFinder({ onChoose }: { onChoose(path: string): void }) {
       </ul>
       {found?.total === 0 && (
         <p className="hint">
-          {text.trim() ? 'No adapter of that.' : 'No adapters yet. Add their folder under Models, or drop a file in.'}
+          {text.trim()
+            ? 'No adapter of that.'
+            : 'No adapters yet. Add their folder in Preferences (Ctrl+,), or drop a file in.'}
         </p>
       )}
       {found && found.total > most && <p className="hint">and {found.total - most} more: type a name.</p>}

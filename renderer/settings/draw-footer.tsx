@@ -5,12 +5,19 @@ import { useCanvas } from '../canvas/canvas-state.ts';
 import { edit, useDraft } from '../state/draft.ts';
 import { useJobs } from '../state/jobs.ts';
 import { useRefusal } from '../state/refusal.ts';
+import { useStyle } from '../state/style.ts';
 import { useTransport } from '../transport/context.tsx';
 import { ErrorCard } from '../ui/error-card.tsx';
 import { Keycap } from '../ui/keycap.tsx';
 import { NumberInput } from '../ui/number-input.tsx';
 
-const labels = { no: 'Draw', picture: 'Draw from it', mask: 'Redraw mask', outpaint: 'Outpaint' } as const;
+const labels = {
+  no: 'Draw',
+  picture: 'Draw from it',
+  mask: 'Redraw mask',
+  outpaint: 'Outpaint',
+  style: 'Restyle',
+} as const;
 
 /** Always in view: the button that all the rest is for. */
 export function DrawFooter() {
@@ -20,6 +27,7 @@ export function DrawFooter() {
   const batch = useDraft((state) => state.draft.batch);
   const error = useRefusal((state) => state.error);
   const paused = useJobs((state) => state.state?.paused ?? false);
+  useStyle((state) => state.on);
   const label = useCanvas(() => labels[canvasTakesPart()]);
   return (
     <div className="draw-footer">

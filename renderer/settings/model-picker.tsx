@@ -4,7 +4,7 @@ import { useEffect, useState } from 'react';
 import { asImpastoError, type ErrorRecord } from '../../contract/errors.ts';
 import type { ModelEntry } from '../../contract/library.ts';
 import { useDraft } from '../state/draft.ts';
-import { chooseModel, familyName, inspect, type ModelFacts, modelName, useModels } from '../state/models.ts';
+import { chooseModel, familyName, inspect, type ModelFacts, modelName, useModels, variants } from '../state/models.ts';
 import { tell } from '../state/notices.ts';
 import { useView } from '../state/view.ts';
 import { useTransport } from '../transport/context.tsx';
@@ -101,23 +101,6 @@ export function ModelPicker() {
               onChange={(event) => setText(event.target.value)}
             />
             <div className="model-list">
-              {library.map((entry) => (
-                <button
-                  type="button"
-                  key={entry.path}
-                  className="model-item"
-                  aria-pressed={entry.path === model}
-                  disabled={entry.state !== 'usable'}
-                  onClick={() => void choose(entry.path)}
-                >
-                  <ModelThumb entry={entry} />
-                  <span>
-                    <strong>{entry.name}</strong>
-                    <span className="model-facts">{entry.problem?.message ?? entryLine(entry)}</span>
-                  </span>
-                  {entry.path === model && <Check size={15} aria-hidden="true" />}
-                </button>
-              ))}
               {opened.map((each) => {
                 const found = facts.get(each);
                 return (
@@ -139,6 +122,23 @@ export function ModelPicker() {
                   </button>
                 );
               })}
+              {library.map((entry) => (
+                <button
+                  type="button"
+                  key={entry.path}
+                  className="model-item"
+                  aria-pressed={entry.path === model}
+                  disabled={entry.state !== 'usable'}
+                  onClick={() => void choose(entry.path)}
+                >
+                  <ModelThumb entry={entry} />
+                  <span>
+                    <strong>{entry.name}</strong>
+                    <span className="model-facts">{entry.problem?.message ?? entryLine(entry)}</span>
+                  </span>
+                  {entry.path === model && <Check size={15} aria-hidden="true" />}
+                </button>
+              ))}
             </div>
             <form
               className="model-add"
@@ -225,7 +225,7 @@ function plain(path: string): string {
 function entryLine({ base, variant, dtype, bytes, trainedSize, state }: ModelEntry): string {
   if (state === 'pending') return 'Is looked into';
   const size = bytes >= 2 ** 30 ? `${(bytes / 2 ** 30).toFixed(1)} GB` : `${(bytes / 2 ** 20).toFixed(1)} MB`;
-  const kind = [base, variant === 'base' ? '' : variant].filter(Boolean).join(' ');
+  const kind = [base, variant && ((variants as Record<string, string>)[variant] ?? variant)].filter(Boolean).join(' ');
   return [kind, dtype, size, trainedSize ? `${trainedSize} px` : ''].filter(Boolean).join(', ');
 }
 

@@ -1,5 +1,6 @@
 import { type KeyboardEvent, useEffect, useMemo, useRef, useState } from 'react';
 import type { RenderRequest } from '../../contract/request.ts';
+import { type ConceptMark, conceptColours, markedParts } from '../compose/concept-words.ts';
 import { useDraft } from '../state/draft.ts';
 import { picturesOf, useJobs } from '../state/jobs.ts';
 import { useTransport } from '../transport/context.tsx';
@@ -15,6 +16,7 @@ interface Chunk {
 
 /** Milliseconds of rest before what was typed is counted. */
 const rest = 300;
+const noMarks: readonly ConceptMark[] = [];
 
 /** A prompt: coloured by its syntax, with how full each chunk of tokens is. */
 export function PromptField({
@@ -24,7 +26,9 @@ export function PromptField({
   placeholder,
   disabledWhy = null,
   short = false,
+  marks = noMarks,
   earlierIn = ({ prompt }) => [prompt],
+  of,
   onChange,
 }: {
   id: string;
@@ -33,14 +37,18 @@ export function PromptField({
   placeholder: string;
   disabledWhy?: string | null;
   short?: boolean;
+  /** Words that belong to concepts, which wear their colours. */
+  marks?: readonly ConceptMark[];
   /** What of a request was typed in such a field. */
   earlierIn?: (request: RenderRequest) => string[];
+  /** What its tokens are counted for, where that is not the form. */
+  of?: Pick<RenderRequest, 'model' | 'steps'>;
   onChange(value: string): void;
 }) {
-  const chunks = useChunks(disabledWhy === null ? value : '');
+  const chunks = useChunks(disabledWhy === null ? value : '', of);
   const area = useRef<HTMLTextAreaElement>(null);
   const history = useRef<{ at: number; own: string } | null>(null);
-  const parts = useMemo(() => promptParts(value), [value]);
+  const parts = useMemo(() => markedParts(promptParts(value), marks), [value, marks]);
   const suggestions = useSuggestions();
   const [completion, setCompletion] = useState<Completion | null>(null);
   /** Which suggestion Enter takes; -1: none, Enter is a new line. */
@@ -105,8 +113,8 @@ export function PromptField({
       </div>
       <div className={short ? 'prompt-box short' : 'prompt-box'}>
         <div className="prompt-colours" aria-hidden="true">
-          {parts.map(({ text, kind, at }) => (
-            <span key={at} data-kind={kind}>
+          {parts.map(({ text, kind, at, concept }) => (
+            <span key={at} data-kind={kind} data-concept={concept === undefined ? undefined : concept % conceptColours}>
               {text}
             </span>
           ))}
@@ -184,10 +192,10 @@ function Tokens({ chunks }: { chunks: readonly Chunk[] }) {
   );
 }
 
-function useChunks(prompt: string): readonly Chunk[] {
+function useChunks(prompt: string, of?: Pick<RenderRequest, 'model' | 'steps'>): readonly Chunk[] {
   const transport = useTransport();
-  const model = useDraft((state) => state.draft.model);
-  const steps = useDraft((state) => state.draft.steps);
+  const model = useDraft(({ draft }) => (of ?? draft).model);
+  const steps = useDraft(({ draft }) => (of ?? draft).steps);
   const [chunks, setChunks] = useState<readonly Chunk[]>([]);
   useEffect(() => {
     let stale = false;

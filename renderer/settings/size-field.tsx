@@ -1,4 +1,5 @@
 import { ArrowLeftRight } from 'lucide-react';
+import type { ReactNode } from 'react';
 import { sizeOfCanvas } from '../actions/draw.ts';
 import { useCanvas } from '../canvas/canvas-state.ts';
 import { useLayers } from '../canvas/layers.ts';
@@ -23,31 +24,58 @@ export function SizeField() {
       </div>
     );
   }
-  const across = width ?? trained;
-  const down = height ?? trained;
-  const shape = shapeOf(across, down, trained);
+  return (
+    <SizeInputs
+      width={width ?? trained}
+      height={height ?? trained}
+      trained={trained}
+      onChange={(label, size) => edit(label, size, label === 'Shape' ? `shape ${size.width} ${size.height}` : 'size')}
+    >
+      <ActionButton id="swap-size">
+        <ArrowLeftRight size={14} aria-hidden="true" />
+      </ActionButton>
+    </SizeInputs>
+  );
+}
+
+/** Width and height, typed or by a shape. */
+export function SizeInputs({
+  width,
+  height,
+  trained,
+  onChange,
+  children,
+}: {
+  width: number;
+  height: number;
+  /** The side that the model was made for. */
+  trained: number;
+  /** @param label what was changed, in a word */
+  onChange(label: string, size: { width: number; height: number }): void;
+  /** What stands between the two. */
+  children: ReactNode;
+}) {
+  const shape = shapeOf(width, height, trained);
   return (
     <div className="size">
       <span className="field-label">Size</span>
       <div className="size-numbers">
         <NumberInput
           label="Width"
-          value={across}
+          value={width}
           min={64}
           max={16384}
           step={8}
-          onChange={(next) => edit('Width', { width: next, height: down })}
+          onChange={(next) => onChange('Width', { width: next, height })}
         />
-        <ActionButton id="swap-size">
-          <ArrowLeftRight size={14} aria-hidden="true" />
-        </ActionButton>
+        {children}
         <NumberInput
           label="Height"
-          value={down}
+          value={height}
           min={64}
           max={16384}
           step={8}
-          onChange={(next) => edit('Height', { width: across, height: next })}
+          onChange={(next) => onChange('Height', { width, height: next })}
         />
       </div>
       <fieldset className="shapes">
@@ -59,7 +87,7 @@ export function SizeField() {
               className="shape"
               aria-label={name}
               aria-pressed={shape === name}
-              onClick={() => edit('Shape', sizeOf(ratio, trained), `shape ${name}`)}
+              onClick={() => onChange('Shape', sizeOf(ratio, trained))}
             >
               <svg viewBox="0 0 20 20" width="20" height="20" aria-hidden="true">
                 <rect

@@ -4,6 +4,7 @@ import { CanvasPanel } from '../canvas/canvas-panel.tsx';
 import { CompareDialog } from '../gallery/compare-dialog.tsx';
 import { ExportDialog } from '../gallery/export-dialog.tsx';
 import { HubDialog } from '../hub/hub-dialog.tsx';
+import { InspectorDialog } from '../inspector/inspector-dialog.tsx';
 import { EditJobDialog } from '../queue/edit-job-dialog.tsx';
 import { SettingsPanel } from '../settings/settings-panel.tsx';
 import { useView } from '../state/view.ts';
@@ -11,6 +12,7 @@ import { CommandMenu } from './command-menu.tsx';
 import { DropTarget } from './drop-target.tsx';
 import { KeysDialog } from './keys-dialog.tsx';
 import { Notices } from './notices.tsx';
+import { PreferencesDialog } from './preferences-dialog.tsx';
 import { SidePanel } from './side-panel.tsx';
 import { TopBar } from './top-bar.tsx';
 
@@ -28,11 +30,13 @@ export function Studio() {
       <Notices />
       <CommandMenu />
       <KeysDialog />
+      <PreferencesDialog />
       <ExportDialog />
       <CompareDialog />
       <HubDialog />
       <BatchDialog />
       <EditJobDialog />
+      <InspectorDialog />
       <DropTarget />
     </Tooltip.Provider>
   );

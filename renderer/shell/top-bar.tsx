@@ -1,4 +1,4 @@
-import { Command, Keyboard, PanelsLeftRight, Redo2, SunMoon, Undo2 } from 'lucide-react';
+import { Command, Keyboard, PanelsLeftRight, Redo2, Settings2, SunMoon, Undo2 } from 'lucide-react';
 import { useView } from '../state/view.ts';
 import { ActionButton } from '../ui/action-button.tsx';
 import { DeviceLine } from './device-line.tsx';
@@ -44,6 +44,9 @@ export function TopBar() {
         </ActionButton>
         <ActionButton id="theme">
           <SunMoon size={16} aria-hidden="true" />
+        </ActionButton>
+        <ActionButton id="preferences">
+          <Settings2 size={16} aria-hidden="true" />
         </ActionButton>
       </div>
     </header>

@@ -4,6 +4,7 @@ import { asImpastoError, type ErrorRecord, ImpastoError } from '../../contract/e
 import { AdapterRef } from '../../contract/request.ts';
 import type { Transport } from '../transport/transport.ts';
 import { edit, useDraft } from './draft.ts';
+import { modelName } from './models.ts';
 
 export interface KnownAdapter {
   facts: AdapterFacts | null;
@@ -27,12 +28,24 @@ export async function inspectAdapter(transport: Transport, path: string): Promis
   return found;
 }
 
+/** What an adapter is called. */
+export function adapterName(
+  { name, path }: Pick<AdapterRef, 'name' | 'path'>,
+  known: ReadonlyMap<string, KnownAdapter>,
+) {
+  return name ?? known.get(path)?.facts?.name ?? modelName(path);
+}
+
 /** Puts an adapter on the rack. @throws ImpastoError where it is none */
-export async function addAdapter(transport: Transport, path: string): Promise<void> {
+export async function addAdapter(transport: Transport, path: string, strength?: number): Promise<void> {
   const { error } = await inspectAdapter(transport, path);
   if (error) throw ImpastoError.fromRecord(error);
   const { adapters } = useDraft.getState().draft;
-  edit('Add adapter', { adapters: [...adapters, AdapterRef.parse({ path })] }, `adapter ${Date.now()}`);
+  edit(
+    'Add adapter',
+    { adapters: [...adapters, AdapterRef.parse({ path, ...(strength !== undefined && { strength }) })] },
+    `adapter ${Date.now()}`,
+  );
 }
 
 export function changeAdapter(at: number, change: Partial<AdapterRef>): void {

@@ -1,9 +1,9 @@
 import { create } from 'zustand';
-import { RenderRequest } from '../../contract/request.ts';
+import { RenderRequest, RequestFields } from '../../contract/request.ts';
 import { record } from './history.ts';
 
 /** What the form holds: the next request, but for pictures, masks and regions, which the canvas holds. */
-export type Draft = Omit<RenderRequest, 'version' | 'init' | 'mask' | 'outpaint' | 'regions' | 'provider'>;
+export type Draft = Omit<RenderRequest, 'version' | 'init' | 'mask' | 'outpaint' | 'regions' | 'provider' | 'style'>;
 
 interface DraftState {
   draft: Draft;
@@ -15,10 +15,8 @@ interface DraftState {
 const firstPrompt = 'a red house by the sea, soft watercolour';
 
 export function draftOf(request: RenderRequest): Draft {
-  const { version: _v, init: _i, mask: _m, outpaint: _o, regions: _r, provider: _p, ...draft } = request;
-  // Whether there are regions decides the canvas.
-  const { composition } = draft;
-  return composition.method === 'regional' ? { ...draft, composition: { ...composition, method: 'sum' } } : draft;
+  const { version: _v, init: _i, mask: _m, outpaint: _o, regions: _r, provider: _p, style: _s, ...draft } = request;
+  return draft;
 }
 
 export const firstDraft: Draft = draftOf(RenderRequest.parse({ prompt: firstPrompt }));
@@ -31,10 +29,8 @@ function stored(): DraftState {
   if (!text) return first;
   try {
     const { draft, seedLocked } = JSON.parse(text) as DraftState;
-    // Regions lie on the canvas, which begins empty: what acts in them alone has no place to act.
-    const adapters = draft.adapters.filter(({ region }) => region === undefined);
-    const request = RenderRequest.parse({ ...draft, adapters, regions: [] });
-    return { draft: draftOf(request), seedLocked: seedLocked === true };
+    // Half of what a method needs may be there, and the regions lie on the canvas.
+    return { draft: draftOf(RequestFields.parse(draft)), seedLocked: seedLocked === true };
   } catch {
     // Written by another version: what was typed then cannot be read now.
     return first;
@@ -44,10 +40,13 @@ function stored(): DraftState {
 export const useDraft = create<DraftState>(stored);
 
 let saving: ReturnType<typeof setTimeout> | undefined;
-useDraft.subscribe((state) => {
+const save = () => globalThis.localStorage?.setItem(storageKey, JSON.stringify(useDraft.getState()));
+useDraft.subscribe(() => {
   clearTimeout(saving);
-  saving = setTimeout(() => globalThis.localStorage?.setItem(storageKey, JSON.stringify(state)), 400);
+  saving = setTimeout(save, 400);
 });
+// What was changed a moment before the window goes, too.
+globalThis.addEventListener?.('pagehide', save);
 
 /**
  * Changes the form, so that it can be undone.
@@ -65,10 +64,6 @@ export function edit(label: string, change: Partial<Draft>, key: string = Object
 
 export function editScheduler(change: Partial<Draft['scheduler']>): void {
   edit('Sampler', { scheduler: { ...useDraft.getState().draft.scheduler, ...change } });
-}
-
-export function editGuidance(change: Partial<Draft['guidance']>): void {
-  edit('Guidance', { guidance: { ...useDraft.getState().draft.guidance, ...change } });
 }
 
 export function lockSeed(seedLocked: boolean): void {

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { record, redo, undo, useHistory } from './history.ts';
+import { record, recordTogether, redo, undo, useHistory } from './history.ts';
 
 let value = 0;
 function set(next: number, key?: string, at = 0): void {
@@ -45,6 +45,22 @@ describe('history', () => {
     expect(value).toBe(0);
     redo();
     expect(value).toBe(2);
+  });
+
+  it('takes back together what was done together, the last first', () => {
+    set(1, 'a');
+    recordTogether('both', () => {
+      set(2, 'a');
+      set(3, 'a');
+    });
+    recordTogether('nothing', () => {});
+    undo();
+    expect(value).toBe(1);
+    redo();
+    expect(value).toBe(3);
+    undo();
+    undo();
+    expect(value).toBe(0);
   });
 
   it('forgets what was taken back once something else is done', () => {

@@ -29,8 +29,36 @@ const moment = 700;
 /** One history for the whole window: settings and strokes are taken back in the order in which they were made. */
 export const useHistory = create<HistoryState>(() => ({ past: [], future: [] }));
 
+/** Where changes go while several are gathered into one. */
+let gathered: Change[] | null = null;
+
+/** Makes one change of all that is recorded while this is done: they are taken back together. */
+export function recordTogether(label: string, act: () => void): void {
+  const parts: Change[] = [];
+  const outer = gathered;
+  gathered = parts;
+  try {
+    act();
+  } finally {
+    gathered = outer;
+    const last = parts.toReversed();
+    if (parts.length > 0) {
+      record({
+        label,
+        undo: () => last.forEach((part) => void part.undo()),
+        redo: () => parts.forEach((part) => void part.redo()),
+        forget: () => parts.forEach((part) => void part.forget?.()),
+      });
+    }
+  }
+}
+
 /** Remembers what was just done. */
 export function record(change: Change, now = Date.now()): void {
+  if (gathered) {
+    gathered.push(change);
+    return;
+  }
   const { past, future } = useHistory.getState();
   const last = past.at(-1);
   if (last && change.key !== undefined && last.key === change.key && now - last.at < moment) {

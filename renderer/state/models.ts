@@ -99,8 +99,9 @@ export function modelName(model: string): string {
   return name.replace(/\.(safetensors|ckpt)$/i, '');
 }
 
-const families = { sd1: 'Stable Diffusion 1.5', sd2: 'Stable Diffusion 2', sdxl: 'SDXL' } as const;
-const variants = { base: '', inpaint: 'inpainting', lcm: 'LCM', turbo: 'Turbo' } as const;
+const families = { sd1: 'SD 1.5', sd2: 'SD 2', sdxl: 'SDXL' } as const;
+/** What a model is made for, after its family's name. */
+export const variants = { base: '', inpaint: 'inpainting', lcm: 'LCM', turbo: 'Turbo' } as const;
 
 export function familyName({ family, variant }: Pick<ModelFacts, 'family' | 'variant'>): string {
   return [families[family], variants[variant]].filter(Boolean).join(' ');

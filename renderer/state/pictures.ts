@@ -2,7 +2,7 @@ import { create } from 'zustand';
 import type { PictureEntry, PictureFacets } from '../../contract/library.ts';
 import { resourceUrls } from '../../contract/resources.ts';
 import type { RouteInput } from '../../contract/routes.ts';
-import { type Shown, show, shownOf, useCanvas } from '../canvas/canvas-state.ts';
+import { noMargins, type Shown, show, shownOf, useCanvas } from '../canvas/canvas-state.ts';
 import type { Transport } from '../transport/transport.ts';
 import { record } from './history.ts';
 import { picturesOf, useJobs } from './jobs.ts';
@@ -27,6 +27,8 @@ interface PicturesState {
   chosen: ReadonlyMap<number, PictureEntry>;
   /** Where a range that is chosen with Shift begins. */
   anchor: number;
+  /** Pictures that are in the bin or on their way there: nothing is asked of them. No other ever has their ids. */
+  leaving: ReadonlySet<number>;
 }
 
 export const pageSize = 120;
@@ -42,6 +44,7 @@ export const usePictures = create<PicturesState>(() => ({
   facets: null,
   chosen: new Map(),
   anchor: -1,
+  leaving: new Set(),
 }));
 
 /** The part of the list that is in view: what is fetched again when something has changed. */
@@ -49,6 +52,8 @@ let view = { from: 0, to: pageSize - 1 };
 /** Answers to what was asked before the list changed are of no use any more. */
 let generation = 0;
 const asked = new Set<number>();
+/** Of which pictures it is being asked how they were drawn. */
+const recalls = new Set<{ id: number; answer: Promise<unknown> }>();
 
 /** Keeps the gallery as the library is. @returns what stops it */
 export function followPictures(transport: Transport): () => void {
@@ -155,6 +160,7 @@ async function listed(transport: Transport, page: number) {
 
 /** Puts a picture of the library on the canvas, with how it was drawn. */
 export async function showEntry(transport: Transport, entry: PictureEntry): Promise<void> {
+  if (usePictures.getState().leaving.has(entry.id)) return;
   const drawn = picturesOf(useJobs.getState().jobs).find(({ path }) => path === entry.path);
   if (drawn) {
     show(shownOf(drawn), false);
@@ -172,12 +178,17 @@ export async function showEntry(transport: Transport, entry: PictureEntry): Prom
   };
   show(shown, false);
   if (entry.source === null) return;
+  const answer = transport.call('pictures.recall', { picture: entry.id });
+  const recall = { id: entry.id, answer };
+  recalls.add(recall);
   try {
-    const { request } = await transport.call('pictures.recall', { picture: entry.id });
+    const { request } = await answer;
     // Another one may have been chosen meanwhile.
     if (useCanvas.getState().shown?.id === shown.id) useCanvas.setState({ shown: { ...shown, request } });
   } catch (thrown) {
     tellError(thrown);
+  } finally {
+    recalls.delete(recall);
   }
 }
 
@@ -255,17 +266,33 @@ export async function starPictures(transport: Transport, pictures = meantPicture
   });
 }
 
-/** Moves what is meant to the system's bin; a notice and undo bring it back where the bin can be asked to. */
+/**
+ * Moves what is meant to the system's bin; a notice and undo bring it back where the bin can be asked to. Its neighbour
+ * takes its place on the canvas.
+ */
 export async function removePictures(transport: Transport, pictures = meantPictures()): Promise<void> {
   if (pictures.length === 0) return;
+  const paths = new Set(pictures.map(({ path }) => path));
   let ids = pictures.map(({ id }) => id);
   let undo: string | null = null;
+  /** What lay on the canvas, where it went. */
+  let lay: string | undefined;
   const remove = async () => {
-    const gone = await transport.call('pictures.remove', { ids });
-    for (const { problem } of gone.failed) tellError(problem);
-    undo = gone.undo;
     chooseNone();
-    return gone.removed.length;
+    usePictures.setState(({ leaving }) => ({ leaving: new Set([...leaving, ...ids]) }));
+    lay = clearCanvas(transport, paths);
+    // Once a picture is gone, nothing can be said of it: what was asked is answered first.
+    await Promise.allSettled([...recalls].filter(({ id }) => ids.includes(id)).map(({ answer }) => answer));
+    let removed: number[] = [];
+    try {
+      const gone = await transport.call('pictures.remove', { ids });
+      for (const { problem } of gone.failed) tellError(problem);
+      ({ removed, undo } = gone);
+    } finally {
+      const stay = ids.filter((id) => !removed.includes(id));
+      usePictures.setState(({ leaving }) => ({ leaving: new Set([...leaving].filter((id) => !stay.includes(id))) }));
+    }
+    return removed.length;
   };
   const restore = async () => {
     if (undo === null) return;
@@ -273,6 +300,8 @@ export async function removePictures(transport: Transport, pictures = meantPictu
     undo = null;
     ids = back.pictures.map(({ id }) => id);
     for (const { problem } of back.failed) tellError(problem);
+    const entry = back.pictures.find(({ path }) => path === lay);
+    if (entry) void showEntry(transport, entry);
     if (ids.length > 0) tell(count(ids.length, 'back in the gallery'));
   };
   const removed = await remove();
@@ -288,6 +317,27 @@ export async function removePictures(transport: Transport, pictures = meantPictu
     redo: () => void remove().catch(tellError),
   });
   tell(said, '', { label: 'Undo', perform: () => void restore().catch(tellError) });
+}
+
+/**
+ * Takes pictures that leave off the canvas: it shows the next older one, else the next newer one, else none.
+ * @returns the path of the one that lay there
+ */
+function clearCanvas(transport: Transport, paths: ReadonlySet<string>): string | undefined {
+  const { shown } = useCanvas.getState();
+  const lay = shown && paths.has(shown.source) ? shown.source : undefined;
+  if (lay !== undefined) {
+    const { pages, leaving } = usePictures.getState();
+    const all = [...pages].sort(([a], [b]) => a - b).flatMap(([, pictures]) => pictures);
+    const at = all.findIndex(({ path }) => path === lay);
+    const stays = ({ id }: PictureEntry) => !leaving.has(id);
+    const next = all.slice(at + 1).find(stays) ?? all.slice(0, Math.max(0, at)).findLast(stays);
+    if (next) void showEntry(transport, next);
+    else useCanvas.setState({ shown: null, margins: noMargins });
+  }
+  const { before } = useCanvas.getState();
+  if (before && paths.has(before.source)) useCanvas.setState({ before: null, comparing: false });
+  return lay;
 }
 
 function count(number: number, what: string): string {

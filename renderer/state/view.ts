@@ -3,7 +3,16 @@ import type { Settings } from '../../contract/settings.ts';
 import type { Connection, Transport } from '../transport/transport.ts';
 import { tellError } from './notices.ts';
 
-export type DialogName = 'commands' | 'keys' | 'export' | 'compare-pictures' | 'hub' | 'batch' | 'edit-job';
+export type DialogName =
+  | 'commands'
+  | 'keys'
+  | 'preferences'
+  | 'export'
+  | 'compare-pictures'
+  | 'hub'
+  | 'batch'
+  | 'edit-job'
+  | 'inspector';
 
 interface ViewState {
   panels: boolean;

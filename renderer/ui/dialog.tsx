@@ -20,7 +20,15 @@ export function Dialog({
     <Base.Root open={open} onOpenChange={(next) => useView.setState({ dialog: next ? name : null })}>
       <Base.Portal>
         <div className="backdrop" />
-        <Base.Content className={`dialog ${name}`} aria-describedby={undefined}>
+        <Base.Content
+          className={`dialog ${name}`}
+          aria-describedby={undefined}
+          onEscapeKeyDown={(event) => {
+            // The suggestions of a prompt are left first.
+            if (event.target instanceof Element && event.target.matches('textarea[aria-controls]'))
+              event.preventDefault();
+          }}
+        >
           <Base.Title className={hideTitle ? 'unseen' : 'dialog-title'}>{title}</Base.Title>
           {children}
           {!hideTitle && (

@@ -1,7 +1,22 @@
 import { ImpastoError } from '../../../contract/errors.ts';
 import { record, withdraw } from '../../state/history.ts';
 import type { Box } from './box.ts';
-import type { FromWorker, LayerContent, LayerEdit, LayerStyle, StrokePoint, ToWorker, View } from './protocol.ts';
+import type {
+  FromWorker,
+  LayerContent,
+  LayerEdit,
+  LayerStyle,
+  Selection,
+  StrokePoint,
+  ToWorker,
+  View,
+} from './protocol.ts';
+
+/** What is undone and done again together with an edit. */
+interface Undoing {
+  undo(): void;
+  redo(): void;
+}
 
 /**
  * The window's side of the masks: what is done to them is told to the worker at once and in order, and remembered so
@@ -14,8 +29,8 @@ class Raster {
   readonly #edits = new Map<number, object>();
   #latest = 0;
   #waiting: Promise<unknown> = Promise.resolve();
-  /** The edit of the stroke under way. */
-  #stroke = 0;
+  /** The stroke under way. */
+  #stroke: { edit: number; layer: string } | null = null;
 
   /** What the screen shows of the layers, and the view for which it was painted. */
   readonly screen = document.createElement('canvas');
@@ -24,6 +39,8 @@ class Raster {
   onPaint: () => void = () => {};
   onContent: (contents: LayerContent[]) => void = () => {};
   onFailure: (error: ImpastoError) => void = () => {};
+  /** Told of each change of what a layer holds; null: of any of them. */
+  onEdit: (layer: string | null) => void = () => {};
 
   constructor() {
     this.#worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#hear(data);
@@ -47,14 +64,15 @@ class Raster {
   }
 
   /** Another frame on the same picture, to be undone together with `also`. */
-  reframe(label: string, frame: Box, also: { undo(): void; redo(): void }): void {
+  reframe(label: string, frame: Box, also: Undoing): void {
     const edit = this.#remember(label, also);
     this.#tell({ type: 'reframe', frame, edit });
   }
 
   beginStroke(label: string, layer: string, erase: boolean, hardness: number): void {
-    this.#stroke = this.#remember(label);
-    this.#tell({ type: 'stroke', layer, edit: this.#stroke, erase, hardness });
+    const edit = this.#remember(label);
+    this.#stroke = { edit, layer };
+    this.#tell({ type: 'stroke', layer, edit, erase, hardness });
   }
 
   extendStroke(points: readonly StrokePoint[]): void {
@@ -62,7 +80,13 @@ class Raster {
   }
 
   endStroke(): void {
-    this.#tell({ type: 'strokeEnd', edit: this.#stroke });
+    if (!this.#stroke) return;
+    this.#tell({ type: 'strokeEnd', edit: this.#stroke.edit });
+    this.#stroke = null;
+  }
+
+  get stroking(): boolean {
+    return this.#stroke !== null;
   }
 
   edit(label: string, layer: string, change: LayerEdit): void {
@@ -73,6 +97,12 @@ class Raster {
   async load(layer: string, bitmap: ImageBitmap, label: string | null): Promise<void> {
     const edit = label === null ? null : this.#remember(label);
     await this.#call((call) => this.#tell({ type: 'load', layer, bitmap, edit, call }, [bitmap]));
+  }
+
+  /** Lays what clicks have selected over a layer, in place of what the same session's last click selected. */
+  select(label: string, layer: string, bitmap: ImageBitmap, selection: Selection, also: Undoing): void {
+    const edit = this.#remember(label, also);
+    this.#tell({ type: 'select', layer, bitmap, edit, ...selection }, [bitmap]);
   }
 
   /** A layer is gone for good. */
@@ -99,7 +129,7 @@ class Raster {
     await this.#call((call) => this.#tell({ type: 'settle', call }));
   }
 
-  #remember(label: string, also?: { undo(): void; redo(): void }): number {
+  #remember(label: string, also?: Undoing): number {
     this.#latest += 1;
     const edit = this.#latest;
     const change = {
@@ -124,6 +154,20 @@ class Raster {
 
   #tell(message: ToWorker, transfer: Transferable[] = []): void {
     this.#worker.postMessage(message, transfer);
+    switch (message.type) {
+      case 'edit':
+      case 'load':
+      case 'select':
+        this.onEdit(message.layer);
+        return;
+      case 'strokeEnd':
+        this.onEdit(this.#stroke?.layer ?? null);
+        return;
+      case 'frame':
+      case 'reframe':
+      case 'swap':
+        this.onEdit(null);
+    }
   }
 
   #call(tell: (call: number) => void): Promise<Blob | null> {

@@ -36,6 +36,37 @@ const rectangle = (x: number, y: number, width: number, height: number, erase = 
   ],
 });
 
+describe('a selection by clicks', () => {
+  const size = { width: 4, height: 1 };
+  const picture = (...grey: number[]) => ({
+    ...size,
+    data: new Uint8ClampedArray(grey.flatMap((value) => [value, value, value, 255])),
+  });
+
+  it("takes the place of its session's last one, over what the layer held before", () => {
+    const raster = documentOf(4, 1);
+    raster.edit('mask', 1, rectangle(0, 0, 1, 1));
+    raster.select('mask', picture(0, 255, 255, 0), 2, { session: 1, erase: false, size });
+    expect(values(raster, 'mask')).toEqual([255, 255, 255, 0]);
+    raster.select('mask', picture(0, 0, 255, 0), 3, { session: 1, erase: false, size });
+    expect(values(raster, 'mask')).toEqual([255, 0, 255, 0]);
+    raster.swap(3);
+    expect(values(raster, 'mask')).toEqual([255, 255, 255, 0]);
+    raster.swap(2);
+    expect(values(raster, 'mask')).toEqual([255, 0, 0, 0]);
+    raster.swap(2);
+    raster.select('mask', picture(255, 0, 0, 0), 4, { session: 2, erase: true, size });
+    expect(values(raster, 'mask')).toEqual([0, 255, 255, 0]);
+  });
+
+  it('lies on the picture, wherever the frame is', () => {
+    const raster = documentOf(4, 1);
+    raster.reframe({ x: -2, y: 0, width: 6, height: 1 }, 1);
+    raster.select('mask', picture(255, 0, 0, 255), 2, { session: 1, erase: false, size });
+    expect(values(raster, 'mask')).toEqual([0, 0, 255, 0, 0, 255]);
+  });
+});
+
 describe('a stroke', () => {
   it('covers what a round brush passes over, to a fraction of a pixel', () => {
     const raster = documentOf(100, 100);

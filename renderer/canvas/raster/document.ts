@@ -5,7 +5,14 @@ import { growBy } from './distance.ts';
 import { type Pixels, selectByColour, selectEnclosed } from './flood.ts';
 import { boxOf, contentOf, copyPlane, newPlane, type Plane, samplePlane, scaledPlane } from './plane.ts';
 import { fillPolygon } from './polygon.ts';
-import { type LayerContent, type LayerEdit, type LayerStyle, type StrokePoint, thumbnailSide } from './protocol.ts';
+import {
+  type LayerContent,
+  type LayerEdit,
+  type LayerStyle,
+  type Selection,
+  type StrokePoint,
+  thumbnailSide,
+} from './protocol.ts';
 import { type Packed, pack, unpack } from './run-length.ts';
 
 interface Layer {
@@ -43,6 +50,8 @@ export class RasterDocument {
   #base: Plane = newPlane(0, 0);
   #coverage: Plane = newPlane(0, 0);
   #stroke: Stroke | null = null;
+  /** What a layer held before a selection's first click. */
+  #selection: { session: number; layer: string; base: Plane } | null = null;
 
   /** The document for another picture. @param drop layers that mean nothing on it */
   setFrame(frame: Box, how: 'scale' | 'keep', drop: readonly string[]): void {
@@ -120,14 +129,26 @@ export class RasterDocument {
   load(id: string, pixels: Pixels, edit: number | null): void {
     const layer = this.#layer(id);
     this.#base.data.set(layer.plane.data);
-    const grey = newPlane(pixels.width, pixels.height);
-    for (let at = 0; at < grey.data.length; at++) {
-      const [red, green, blue] = [pixels.data[at * 4], pixels.data[at * 4 + 1], pixels.data[at * 4 + 2]] as number[];
-      grey.data[at] = ((red as number) * 19595 + (green as number) * 38470 + (blue as number) * 7471 + 32768) >> 16;
-    }
-    layer.plane.data.set(scaledPlane(grey, layer.plane.width, layer.plane.height).data);
+    layer.plane.data.set(scaledPlane(greyOf(pixels), layer.plane.width, layer.plane.height).data);
     if (edit !== null) this.#remember(edit, id, boxOf(layer.plane));
     this.#measure(id);
+  }
+
+  /** Lays a selection over what its layer held before the first click of its session. */
+  select(id: string, pixels: Pixels, edit: number, { session, erase, size }: Selection): Box {
+    const { plane } = this.#layer(id);
+    this.#base.data.set(plane.data);
+    const { layer, base } = this.#selection ?? {};
+    const goesOn = this.#selection?.session === session && layer === id && base?.data.length === plane.data.length;
+    if (!goesOn) this.#selection = { session, layer: id, base: { ...plane, data: plane.data.slice() } };
+    const found = scaledPlane(greyOf(pixels), size.width, size.height);
+    copyPlane(found, this.#coverage, { x: -this.frame.x, y: -this.frame.y });
+    const all = boxOf(plane);
+    applyCoverage(plane, this.#selection?.base ?? this.#base, this.#coverage, all, erase);
+    this.#wipeCoverage(all);
+    this.#remember(edit, id, all);
+    this.#measure(id);
+    return this.frame;
   }
 
   /** Undoes an edit, or does it again. @returns what has to be shown anew */
@@ -308,6 +329,15 @@ export class RasterDocument {
     const within = also ? unite(layer.content, also) : boxOf(layer.plane);
     layer.content = within && contentOf(layer.plane, within);
   }
+}
+
+function greyOf({ width, height, data }: Pixels): Plane {
+  const grey = newPlane(width, height);
+  for (let at = 0; at < grey.data.length; at++) {
+    const [red, green, blue] = [data[at * 4], data[at * 4 + 1], data[at * 4 + 2]] as number[];
+    grey.data[at] = ((red as number) * 19595 + (green as number) * 38470 + (blue as number) * 7471 + 32768) >> 16;
+  }
+  return grey;
 }
 
 function holds({ width, height }: { width: number; height: number }, { x, y }: { x: number; y: number }): boolean {

@@ -39,6 +39,15 @@ export type LayerEdit =
   | { kind: 'invert' }
   | { kind: 'clear' };
 
+/** A selection that grows and shrinks click by click: laid over what the layer held before its first click. */
+export interface Selection {
+  /** Which of them, one after the other. */
+  session: number;
+  erase: boolean;
+  /** Of the picture, which the selection's own pixels are stretched to. */
+  size: { width: number; height: number };
+}
+
 /** What a layer holds. */
 export interface LayerContent {
   id: string;
@@ -63,6 +72,7 @@ export type ToWorker =
   | { type: 'edit'; layer: string; edit: number; change: LayerEdit }
   /** Lays a mask's picture over the layer: white is inside. Without an edit it cannot be undone. */
   | { type: 'load'; layer: string; bitmap: ImageBitmap; edit: number | null; call: number }
+  | ({ type: 'select'; layer: string; bitmap: ImageBitmap; edit: number } & Selection)
   | { type: 'swap'; edit: number }
   | { type: 'forget'; edits: readonly number[]; layers: readonly string[] }
   | { type: 'png'; layer: string; box: Box; call: number }

@@ -82,6 +82,10 @@ function hear(message: ToWorker): void {
       scope.postMessage({ type: 'settled', call: message.call });
       repaint();
       return;
+    case 'select':
+      damage(raster.select(message.layer, pixelsOf(message.bitmap), message.edit, message));
+      tellContents();
+      return;
     case 'swap':
       damage(raster.swap(message.edit));
       tellContents();
