@@ -1,35 +1,22 @@
-import { resolve } from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Job, JobList } from '../contract/queue.ts';
-import { findChromium, type Studio, startStudio } from './studio.ts';
+import { addLora, fixture, openModel, typeLora } from './form.ts';
+import { faceMissing, type Studio, startStudio } from './studio.ts';
 
-const found = findChromium();
-if ('missing' in found) console.warn(`The window's specs are skipped: ${found.missing}.`);
+const missing = faceMissing();
+if (missing !== null) console.warn(`The window's specs are skipped: ${missing}.`);
 
-const fixtures = resolve(import.meta.dirname, '../fixtures');
-
-describe.skipIf('missing' in found)('the rack of adapters', () => {
+describe.skipIf(missing !== null)('the rack of adapters', () => {
   let studio: Studio;
   let page: Page;
   beforeAll(async () => {
     studio = await startStudio();
     page = await studio.open();
-    // The adapter below was made for this one.
-    await page.getByRole('button', { name: /^Model:/ }).click();
-    await page.getByLabel('Open a model file or folder').fill(resolve(fixtures, 'small/models/sd1'));
-    await page.keyboard.press('Enter');
-    await page.getByRole('button', { name: /^Model: sd1/ }).waitFor();
+    await openModel(page);
   });
   afterAll(() => studio?.close());
 
-  const add = async (path: string) => {
-    if ((await page.getByLabel('Path of a LoRA file').count()) === 0) {
-      await page.getByRole('button', { name: 'Add', exact: true }).click();
-    }
-    await page.getByLabel('Path of a LoRA file').fill(path);
-    await page.keyboard.press('Enter');
-  };
   const latest = async (): Promise<Job | undefined> => {
     const answer = await studio.backend.call('queue.list', { states: ['done', 'failed'], order: 'newest' });
     const job = answer.ok ? (answer.output as JobList).jobs[0] : undefined;
@@ -38,7 +25,7 @@ describe.skipIf('missing' in found)('the rack of adapters', () => {
   };
 
   it('refuses in words what is no adapter', async () => {
-    await add(resolve(fixtures, 'small/models/sd1.safetensors'));
+    await typeLora(page, fixture('small/models/sd1.safetensors'));
     const alert = page.getByRole('region', { name: 'Adapters' }).getByRole('alert');
     await alert.waitFor();
     expect(await alert.textContent()).toMatch(/ADAPTER_INVALID|NOT_|UNKNOWN|IS_/);
@@ -46,8 +33,8 @@ describe.skipIf('missing' in found)('the rack of adapters', () => {
   });
 
   it('draws with what is on it, at its strength', async () => {
-    const path = resolve(fixtures, 'adapters/kohya.safetensors');
-    await add(path);
+    const path = fixture('adapters/kohya.safetensors');
+    await addLora(page, path);
     const strength = page
       .getByRole('region', { name: 'Adapters' })
       .getByRole('spinbutton', { name: 'Strength, number' });

@@ -5,11 +5,17 @@ import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { findChromium } from './studio.ts';
+import { setSize } from './form.ts';
+import { findChromium, inElectron } from './studio.ts';
 
 const found = findChromium();
-const missing =
-  'missing' in found ? found.missing : !existsSync('/proc/self/stat') ? 'no /proc to find the engine in' : null;
+const missing = inElectron
+  ? 'what is killed is the server of a browser, which the app does without'
+  : 'missing' in found
+    ? found.missing
+    : !existsSync('/proc/self/stat')
+      ? 'no /proc to find the engine in'
+      : null;
 if (missing !== null) console.warn(`The specs of kills are skipped: ${missing}.`);
 
 const serve = resolve(import.meta.dirname, '../main/server/serve.ts');
@@ -84,11 +90,18 @@ describe.skipIf(missing !== null)('a queue of ten whose engine, and then whose s
     await page.getByRole('tab', { name: /^Queue/ }).click();
   };
   const titles = () => page.locator('.job-title').allInnerTexts();
-  const waiting = async () => (await titles()).length;
+  /** On the disk: a page that paints without a GPU may answer late, when all are drawn. */
+  const files = () => {
+    const folder = join(home, 'pictures');
+    return existsSync(folder) ? readdirSync(folder, { recursive: true, encoding: 'utf8' }) : [];
+  };
+  const drawn = () => files().filter((file) => file.endsWith('.png')).length;
   const resume = () => page.getByRole('button', { name: 'Resume', exact: true }).first();
 
   it('keeps its order through a pause, and goes on after the engine is killed', async () => {
     await open();
+    // Each takes seconds, so that some are left whenever the kill comes.
+    await setSize(page, 128, 60);
     await page.getByRole('button', { name: 'Pause', exact: true }).click();
     await resume().waitFor();
     for (const prompt of prompts) {
@@ -102,11 +115,11 @@ describe.skipIf(missing !== null)('a queue of ten whose engine, and then whose s
     await expect.poll(titles).toEqual(['ten', ...prompts.slice(0, 9)]);
 
     await resume().click();
-    await expect.poll(waiting, { timeout: 120_000 }).toBeLessThan(9);
+    await expect.poll(drawn, { timeout: 120_000 }).toBeGreaterThan(1);
     const engine = server.enginePid();
     if (engine === null) throw new Error('no engine among the server’s children');
     process.kill(engine, 'SIGKILL');
-    await expect.poll(waiting, { timeout: 120_000 }).toBeLessThan(6);
+    await expect.poll(drawn, { timeout: 120_000 }).toBeGreaterThan(4);
     expect(server.enginePid()).not.toBe(engine);
   });
 
@@ -121,8 +134,7 @@ describe.skipIf(missing !== null)('a queue of ten whose engine, and then whose s
     await page.getByText('Nothing is waiting').waitFor({ timeout: 150_000 });
     await page.getByRole('tab', { name: /^Gallery/ }).click();
     await expect.poll(() => page.locator('.thumb').count(), { timeout: 30_000 }).toBe(10);
-    const files = readdirSync(join(home, 'pictures'), { recursive: true, encoding: 'utf8' });
-    expect(files.filter((file) => file.endsWith('.png'))).toHaveLength(10);
-    expect(files.filter((file) => file.includes('.tmp'))).toEqual([]);
+    expect(drawn()).toBe(10);
+    expect(files().filter((file) => file.includes('.tmp'))).toEqual([]);
   });
 });

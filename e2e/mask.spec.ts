@@ -2,12 +2,12 @@ import { readFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { drawn, greyOf, jobsOf, pixelsOf } from './jobs.ts';
-import { findChromium, type Studio, startStudio } from './studio.ts';
+import { faceMissing, type Studio, startStudio } from './studio.ts';
 
-const found = findChromium();
-if ('missing' in found) console.warn(`The window's specs are skipped: ${found.missing}.`);
+const missing = faceMissing();
+if (missing !== null) console.warn(`The window's specs are skipped: ${missing}.`);
 
-describe.skipIf('missing' in found)('a mask painted by mouse', () => {
+describe.skipIf(missing !== null)('a mask painted by mouse', () => {
   let studio: Studio;
   let page: Page;
   beforeAll(async () => {

@@ -1,41 +1,28 @@
 import { copyFileSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import { AxeBuilder } from '@axe-core/playwright';
+import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { seriousViolations } from './axe.ts';
+import { addLora, fixture, openModel, setSize } from './form.ts';
 import { drawn } from './jobs.ts';
-import { findChromium, type Studio, startStudio } from './studio.ts';
+import { faceMissing, type Studio, startStudio } from './studio.ts';
 
-const found = findChromium();
-if ('missing' in found) console.warn(`The window's specs are skipped: ${found.missing}.`);
+const missing = faceMissing();
+if (missing !== null) console.warn(`The window's specs are skipped: ${missing}.`);
 
-const fixtures = resolve(import.meta.dirname, '../fixtures');
-
-describe.skipIf('missing' in found)('the prompt', () => {
+describe.skipIf(missing !== null)('the prompt', () => {
   let studio: Studio;
   let page: Page;
   let adapter: string;
   beforeAll(async () => {
     studio = await startStudio();
     adapter = join(studio.home, 'ink_wash.safetensors');
-    copyFileSync(resolve(fixtures, 'adapters/kohya.safetensors'), adapter);
+    copyFileSync(fixture('adapters/kohya.safetensors'), adapter);
     writeFileSync(join(studio.home, 'ink_wash.json'), JSON.stringify({ 'activation text': 'inkwash, sepia paper' }));
     page = await studio.open();
-    // The adapter was made for this one.
-    await page.getByRole('button', { name: /^Model:/ }).click();
-    await page.getByLabel('Open a model file or folder').fill(resolve(fixtures, 'small/models/sd1'));
-    await page.keyboard.press('Enter');
-    await page.getByRole('button', { name: /^Model: sd1/ }).waitFor();
-    await page.getByRole('button', { name: 'Add', exact: true }).click();
-    await page.getByLabel('Path of a LoRA file').fill(adapter);
-    await page.keyboard.press('Enter');
-    await page.getByRole('button', { name: /^Take off/ }).waitFor();
-    for (const side of ['Width', 'Height']) {
-      await page.getByLabel(side, { exact: true }).fill('64');
-      await page.getByLabel(side, { exact: true }).press('Enter');
-    }
-    await page.getByRole('spinbutton', { name: 'Steps, number' }).fill('2');
-    await page.getByRole('spinbutton', { name: 'Steps, number' }).press('Enter');
+    await openModel(page);
+    await addLora(page, adapter);
+    await setSize(page, 64, 2);
   });
   afterAll(() => studio?.close());
 
@@ -48,8 +35,7 @@ describe.skipIf('missing' in found)('the prompt', () => {
     await expect.poll(() => options().allInnerTexts()).toEqual([expect.stringContaining('inkwash')]);
     // Enter stays a new line until something is chosen.
     expect(await prompt().getAttribute('aria-activedescendant')).toBeNull();
-    const { violations } = await new AxeBuilder({ page }).analyze();
-    expect(violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')).toEqual([]);
+    expect(await seriousViolations(page)).toEqual([]);
     await page.keyboard.press('ArrowDown');
     expect(await prompt().getAttribute('aria-activedescendant')).not.toBeNull();
     await page.keyboard.press('Enter');

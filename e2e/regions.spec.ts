@@ -1,43 +1,27 @@
-import { resolve } from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { addLora, fixture, openModel, setSize } from './form.ts';
 import { drawn, greyOf, jobsOf, pixelsOf } from './jobs.ts';
 import { pointing } from './pointing.ts';
-import { findChromium, type Studio, startStudio } from './studio.ts';
+import { faceMissing, type Studio, startStudio } from './studio.ts';
 
-const found = findChromium();
-if ('missing' in found) console.warn(`The window's specs are skipped: ${found.missing}.`);
+const missing = faceMissing();
+if (missing !== null) console.warn(`The window's specs are skipped: ${missing}.`);
 
-const fixtures = resolve(import.meta.dirname, '../fixtures');
-const kohya = resolve(fixtures, 'adapters/kohya.safetensors');
-const peft = resolve(fixtures, 'adapters/peft.safetensors');
+const kohya = fixture('adapters/kohya.safetensors');
+const peft = fixture('adapters/peft.safetensors');
 const side = 64;
 
-describe.skipIf('missing' in found)('two adapters in two regions drawn by hand', () => {
+describe.skipIf(missing !== null)('two adapters in two regions drawn by hand', () => {
   let studio: Studio;
   let page: Page;
   beforeAll(async () => {
     studio = await startStudio();
     page = await studio.open();
-    // The adapters were made for this one.
-    await page.getByRole('button', { name: /^Model:/ }).click();
-    await page.getByLabel('Open a model file or folder').fill(resolve(fixtures, 'small/models/sd1'));
-    await page.keyboard.press('Enter');
-    await page.getByRole('button', { name: /^Model: sd1/ }).waitFor();
-    await page.getByLabel('Width', { exact: true }).fill(String(side));
-    await page.getByLabel('Width', { exact: true }).press('Enter');
-    await page.getByLabel('Height', { exact: true }).fill(String(side));
-    await page.getByLabel('Height', { exact: true }).press('Enter');
-    await page.getByRole('spinbutton', { name: 'Steps, number' }).fill('3');
-    await page.getByRole('spinbutton', { name: 'Steps, number' }).press('Enter');
-    for (const path of [kohya, peft]) {
-      if ((await page.getByLabel('Path of a LoRA file').count()) === 0) {
-        await page.getByRole('button', { name: 'Add', exact: true }).click();
-      }
-      await page.getByLabel('Path of a LoRA file').fill(path);
-      await page.keyboard.press('Enter');
-      await page.getByLabel('Path of a LoRA file').waitFor({ state: 'detached' });
-    }
+    await openModel(page);
+    await setSize(page, side, 3);
+    await addLora(page, kohya);
+    await addLora(page, peft);
   });
   afterAll(() => studio?.close());
 

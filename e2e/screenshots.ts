@@ -67,6 +67,25 @@ async function regions(page: Page): Promise<void> {
   await page.getByLabel('Prompt of Region 2').blur();
 }
 
+/** A thing selected by one click, and the card of a style with a region painted for it. */
+async function selections(page: Page, colorScheme: string): Promise<void> {
+  await page.keyboard.press('Shift+W');
+  const { x, y } = await middleOf(page);
+  await page.mouse.click(x, y);
+  await page.getByRole('button', { name: /^Redraw mask/ }).waitFor();
+  await page.mouse.move(0, 0);
+  await shoot(page, `select-${colorScheme}`);
+  await page.keyboard.press('Shift+Backspace');
+  await page.keyboard.press('Shift+S');
+  await page.getByRole('region', { name: 'Style through masks' }).waitFor();
+  await page.keyboard.press('b');
+  await drag(page, arc(0, 0, 110));
+  await page.mouse.move(0, 0);
+  await shoot(page, `style-${colorScheme}`);
+  await page.keyboard.press('Shift+S');
+  await page.getByRole('button', { name: 'Remove Region 1' }).click();
+}
+
 /** The dialogs of gallery, queue and models. */
 async function dialogs(page: Page, colorScheme: string): Promise<void> {
   const thumbs = page.locator('.thumb');
@@ -122,6 +141,7 @@ try {
     await shoot(page, `mask-${colorScheme}-1024`);
     await page.setViewportSize({ width: 1440, height: 900 });
     await page.keyboard.press('Shift+Backspace');
+    await selections(page, colorScheme);
     await regions(page);
     await shoot(page, `regions-${colorScheme}`);
     await page.keyboard.press('o');

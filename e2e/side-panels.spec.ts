@@ -1,16 +1,17 @@
 import { resolve } from 'node:path';
-import { AxeBuilder } from '@axe-core/playwright';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { seriousViolations } from './axe.ts';
+import { addLora, fixture, openModel } from './form.ts';
 import { jobsOf } from './jobs.ts';
-import { findChromium, type Studio, startStudio } from './studio.ts';
+import { faceMissing, type Studio, startStudio } from './studio.ts';
 
-const found = findChromium();
-if ('missing' in found) console.warn(`The window's specs are skipped: ${found.missing}.`);
+const missing = faceMissing();
+if (missing !== null) console.warn(`The window's specs are skipped: ${missing}.`);
 
 const fixtures = resolve(import.meta.dirname, '../fixtures');
 
-describe.skipIf('missing' in found)('models, adapters and batches', () => {
+describe.skipIf(missing !== null)('models, adapters and batches', () => {
   let studio: Studio;
   let page: Page;
   beforeAll(async () => {
@@ -18,11 +19,6 @@ describe.skipIf('missing' in found)('models, adapters and batches', () => {
     page = await studio.open();
   });
   afterAll(() => studio?.close());
-
-  const seriousViolations = async () =>
-    (await new AxeBuilder({ page }).analyze()).violations
-      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-      .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(' | ')}`);
 
   it("says in words why the hub's address is none", async () => {
     await page.getByRole('button', { name: /^Model:/ }).click();
@@ -34,7 +30,7 @@ describe.skipIf('missing' in found)('models, adapters and batches', () => {
     await alert.waitFor();
     expect(await alert.textContent()).toContain('HUB_REFERENCE');
     expect(await alert.textContent()).toContain('owner/name');
-    expect(await seriousViolations()).toEqual([]);
+    expect(await seriousViolations(page)).toEqual([]);
     await page.keyboard.press('Escape');
   });
 
@@ -49,7 +45,7 @@ describe.skipIf('missing' in found)('models, adapters and batches', () => {
       .waitFor({ timeout: 30_000 });
     expect(await page.getByRole('button', { name: /Impasto demo/, pressed: true }).count()).toBe(0);
     await page.getByLabel('Search models').fill('sd1');
-    expect(await seriousViolations()).toEqual([]);
+    expect(await seriousViolations(page)).toEqual([]);
     await page
       .locator('.model-item', { hasText: /^S?sd1Stable/ })
       .first()
@@ -72,8 +68,17 @@ describe.skipIf('missing' in found)('models, adapters and batches', () => {
     await page.keyboard.press('ArrowDown');
     await page.keyboard.press('ArrowDown');
     expect(await last.getAttribute('aria-valuenow')).toBe('0.9');
-    expect(await seriousViolations()).toEqual([]);
+    expect(await seriousViolations(page)).toEqual([]);
     await card.getByRole('button', { name: /^Take off/ }).click();
+  });
+
+  it('keeps within its column what it says of an adapter that does not fit the model', async () => {
+    await openModel(page, fixture('small/models/turbo-onnx'));
+    await addLora(page, fixture('adapters/loha.safetensors'));
+    await page.getByText('This LoRA fits turbo-onnx but for').waitFor();
+    const scroll = page.locator('.settings-scroll');
+    expect(await scroll.evaluate(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)).toBeLessThan(2);
+    await page.getByRole('button', { name: /^Take off/ }).click();
   });
 
   it('counts a grid before it is drawn, refuses a wrong value in words, and adds it', async () => {
@@ -88,7 +93,7 @@ describe.skipIf('missing' in found)('models, adapters and batches', () => {
     await dialog.getByLabel('Y: what changes').selectOption('guidance.scale');
     await dialog.getByLabel('Y: values').fill('1, 2');
     await dialog.getByRole('button', { name: /^Draw 6 pictures/ }).waitFor();
-    expect(await seriousViolations()).toEqual([]);
+    expect(await seriousViolations(page)).toEqual([]);
     await dialog.getByRole('button', { name: /^Draw 6 pictures/ }).click();
     await expect
       .poll(async () => (await jobsOf(studio)).map(({ kind }) => kind).sort())
@@ -102,8 +107,8 @@ describe.skipIf('missing' in found)('models, adapters and batches', () => {
     await row.getByRole('button', { name: 'Edit', exact: true }).click();
     const dialog = page.getByRole('dialog', { name: 'Edit the job' });
     await dialog.getByLabel('Prompt', { exact: true }).fill('edited in the queue');
-    await dialog.getByRole('spinbutton', { name: 'Steps' }).fill('2');
-    expect(await seriousViolations()).toEqual([]);
+    await dialog.getByRole('spinbutton', { name: 'Steps, number' }).fill('2');
+    expect(await seriousViolations(page)).toEqual([]);
     await dialog.getByRole('button', { name: 'Save' }).click();
     await dialog.waitFor({ state: 'hidden' });
     const edited = page.getByRole('listitem', { name: /: edited in the queue$/ });
@@ -112,6 +117,36 @@ describe.skipIf('missing' in found)('models, adapters and batches', () => {
     await expect.poll(() => edited.count()).toBe(2);
     const jobs = (await jobsOf(studio)).filter(({ request }) => request.prompt === 'edited in the queue');
     expect(jobs.map(({ request }) => request.steps)).toEqual([2, 2]);
+  });
+
+  it('keeps preferences: folders, memory, and where updates are looked for, which are refused in words', async () => {
+    await page.keyboard.press('Control+,');
+    const dialog = page.getByRole('dialog', { name: 'Preferences' });
+    await dialog.getByText(resolve(fixtures, 'small/models')).waitFor();
+    await dialog.getByRole('button', { name: `Take ${resolve(fixtures, 'small/models')} off the list` }).click();
+    await dialog.getByText(resolve(fixtures, 'small/models')).waitFor({ state: 'detached' });
+    await dialog.getByLabel('Add to model folders').fill('/nowhere/at all');
+    await page.keyboard.press('Enter');
+    await dialog.getByRole('alert').getByText('/nowhere/at all').waitFor();
+    const feed = dialog.getByLabel('Address of the update feed');
+    await feed.fill('http://updates.example.org');
+    await page.keyboard.press('Enter');
+    await dialog.getByRole('alert').getByText('an https:// address').waitFor();
+    expect(await seriousViolations(page)).toEqual([]);
+    await feed.fill('https://updates.example.org/impasto');
+    await page.keyboard.press('Enter');
+    await dialog.getByLabel('Limit what models may take').check();
+    await dialog.getByLabel('Live preview').selectOption('Every 5 steps');
+    await dialog.getByLabel('Appearance').selectOption('Light');
+    await expect
+      .poll(async () => ((await studio.backend.call('settings.get', {})) as { output: object }).output)
+      .toMatchObject({
+        ...{ updates: { feed: 'https://updates.example.org/impasto' }, memoryBudget: 8 * 2 ** 30 },
+        ...{ previewEvery: 5, theme: 'light' },
+      });
+    expect(await page.locator('html').getAttribute('data-theme')).toBe('light');
+    expect(await seriousViolations(page)).toEqual([]);
+    await page.keyboard.press('Escape');
   });
 
   it('has given the page and its policy nothing to complain of', () => {

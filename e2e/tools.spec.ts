@@ -2,15 +2,15 @@ import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { drawn, greyOf, jobsOf, pixelsOf } from './jobs.ts';
 import { pointing } from './pointing.ts';
-import { findChromium, type Studio, startStudio } from './studio.ts';
+import { faceMissing, type Studio, startStudio } from './studio.ts';
 
-const found = findChromium();
-if ('missing' in found) console.warn(`The window's specs are skipped: ${found.missing}.`);
+const missing = faceMissing();
+if (missing !== null) console.warn(`The window's specs are skipped: ${missing}.`);
 
 /** What the demo model draws quickly. */
 const side = 64;
 
-describe.skipIf('missing' in found)('the tools of the canvas', () => {
+describe.skipIf(missing !== null)('the tools of the canvas', () => {
   let studio: Studio;
   let page: Page;
   let done = 0;
