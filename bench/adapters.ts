@@ -1,10 +1,10 @@
 /**
- * Adapters on SD1.5 at 256x256 on the CPU, random weights: what a change between two pictures costs before the next
- * step, what side branches cost a step, and how long opening takes. Prints one JSON line.
+ * Adapters on SD1.5 on the CPU, random weights: what a change between two pictures of 512x512 costs before the next step,
+ * what side branches cost a step at 256x256, and how long opening takes. Prints one JSON line.
  *
- *     node bench/adapters.ts changes|branches|opening DIR [rounds]
+ *     node bench/adapters.ts changes|branches|opening|write DIR [rounds] [rank]
  *
- * Where others use the machine, wall time tells little, so steps are compared by processor time, in turn within a round.
+ * Where others use the machine, wall time tells little, so all is compared by processor time, in turn within a round.
  */
 import { resolve } from 'node:path';
 import { InferenceSession } from 'onnxruntime-node';
@@ -18,14 +18,12 @@ import { writeRandomLora } from './random-lora.ts';
 import { writeRealSize } from './real-size.ts';
 import { median } from './statistics.ts';
 
-const [part = '', dir = '', given = '3'] = process.argv.slice(2);
+const [part = '', dir = '', given = '3', rank = '32'] = process.argv.slice(2);
 const rounds = Number(given);
 const model = await writeRealSize('sd15', dir);
-const pixels = 256;
-const shape: LatentShape = [4, pixels / 8, pixels / 8];
 
-/** What the patched runtime saw. */
-const seen = { sessions: 0, insideText: 0, atUNet: 0, stopAtUNet: false };
+/** What the patched runtime saw, and whether a request ends before its first step. */
+const seen = { sessions: 0, atUNet: 0, stopAtUNet: false };
 const create = InferenceSession.create.bind(InferenceSession) as (...given: unknown[]) => Promise<InferenceSession>;
 Object.assign(InferenceSession, {
   create: async (...options: unknown[]) => {
@@ -33,15 +31,16 @@ Object.assign(InferenceSession, {
     seen.sessions += 1;
     const run = session.run.bind(session) as (...given: unknown[]) => Promise<InferenceSession.ReturnType>;
     const isUNet = session.inputNames.includes('sample');
+    let states: InferenceSession.ReturnType | null = null;
     session.run = async (...feeds: unknown[]) => {
-      if (isUNet && seen.stopAtUNet) {
-        seen.atUNet = performance.now();
+      if (!seen.stopAtUNet) return run(...feeds);
+      if (isUNet) {
+        seen.atUNet = processorTime();
         throw new Error('stopped before the first step');
       }
-      const began = performance.now();
-      const result = await run(...feeds);
-      if (session.inputNames.includes('input_ids')) seen.insideText += performance.now() - began;
-      return result;
+      // The text encoder costs the same whatever changes, and a hundred times what is measured: it runs once.
+      states ??= await run(...feeds);
+      return states;
     };
     return session;
   },
@@ -50,62 +49,75 @@ Object.assign(InferenceSession, {
 const engine = await Engine.create({ provider: 'cpu' });
 const files = async (rank: number, count: number, dora = false) =>
   Promise.all(Array.from({ length: count }, (_, seed) => writeRandomLora(resolve(dir), rank, seed, dora)));
-const processorTime = () => {
+function processorTime(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1000;
-};
+}
 
-/** Milliseconds from a request to the first call of the UNet, less what the text encoder ran; and sessions built. */
+/** Processor time in ms from a request to the first call of the UNet, and sessions built. */
 async function untilStep(request: RenderRequestInput): Promise<{ ms: number; sessions: number }> {
-  Object.assign(seen, { sessions: 0, insideText: 0, atUNet: 0, stopAtUNet: true });
-  const began = performance.now();
-  const base = { model, provider: 'cpu', prompt: 'a red star', width: pixels, height: pixels, steps: 20 } as const;
+  Object.assign(seen, { sessions: 0, atUNet: 0, stopAtUNet: true });
+  const began = processorTime();
+  const base = { model, provider: 'cpu', prompt: 'a red star', width: 512, height: 512, steps: 20 } as const;
   await engine.render({ ...base, guidance: { scale: 1 }, ...request }).catch((thrown: unknown) => {
     if (seen.atUNet === 0) throw thrown;
   });
   seen.stopAtUNet = false;
-  return { ms: seen.atUNet - began - seen.insideText, sessions: seen.sessions };
+  return { ms: seen.atUNet - began, sessions: seen.sessions };
 }
 
 const five = await files(32, 5);
-const set = (indices: readonly number[], more: object = {}) =>
+const some = (indices: readonly number[], more: object = {}) =>
   indices.map((index) => ({ path: five[index] as string, strength: 0.5, ...more }));
-const left = { name: 'left', box: [0, 0, 128, 256] as [number, number, number, number], feather: 16 };
-const right = { ...left, box: [64, 0, 128, 256] as [number, number, number, number] };
+const left = { name: 'left', box: [0, 0, 256, 512] as [number, number, number, number], feather: 16 };
+const right = { ...left, box: [128, 0, 256, 512] as [number, number, number, number] };
 const region = { region: 'left' };
 const changes: Record<string, [RenderRequestInput, RenderRequestInput]> = {
-  strength: [{ adapters: set([0, 1, 2, 3, 4]) }, { adapters: set([0, 1, 2, 3, 4], { strength: 0.7 }) }],
-  'set, neighbours': [{ adapters: set([0, 1, 2, 3, 4]) }, { adapters: set([1, 2, 3]) }],
-  'set, 96 ranks out of 160': [{ adapters: set([0, 1, 2, 3, 4]) }, { adapters: set([0, 2, 4]) }],
-  schedule: [{ adapters: set([0, 1, 2, 3, 4]) }, { adapters: set([0, 1, 2, 3, 4], { steps: [0, 0.5] }) }],
+  strength: [{ adapters: some([0, 1, 2, 3, 4]) }, { adapters: some([0, 1, 2, 3, 4], { strength: 0.7 }) }],
+  'set, neighbours': [{ adapters: some([0, 1, 2, 3, 4]) }, { adapters: some([1, 2, 3]) }],
+  'set, 96 ranks out of 160': [{ adapters: some([0, 1, 2, 3, 4]) }, { adapters: some([0, 2, 4]) }],
+  schedule: [{ adapters: some([0, 1, 2, 3, 4]) }, { adapters: some([0, 1, 2, 3, 4], { steps: [0, 0.5] }) }],
   mask: [
-    { adapters: set([0, 1, 2, 3, 4], region), regions: [left] },
-    { adapters: set([0, 1, 2, 3, 4], region), regions: [right] },
+    { adapters: some([0, 1, 2, 3, 4], region), regions: [left] },
+    { adapters: some([0, 1, 2, 3, 4], region), regions: [right] },
   ],
 };
-/** The median cost of each change against none, in milliseconds, and the sessions that it built. */
+
+/**
+ * What a change costs beyond the same request again, there and back, by the least of many rounds in turn: others on the
+ * machine only ever add to processor time.
+ */
 async function measureChanges() {
   const measured: Record<string, { extra: number; whole: number; sessions: number }> = {};
-  for (const [name, [before, after]] of Object.entries(changes)) {
+  for (const [name, [one, other]] of Object.entries(changes)) {
     // Both are drawn once before, so that no session is new to either.
-    for (const request of [after, before]) await untilStep(request);
-    const extra: number[] = [];
-    const whole: number[] = [];
+    for (const request of [other, one]) await untilStep(request);
+    const least = { changed: Number.POSITIVE_INFINITY, same: Number.POSITIVE_INFINITY };
+    const ways = { there: { ...least }, back: { ...least } };
     let sessions = 0;
-    for (let round = 0; round < 2 * rounds; round++) {
-      const same = await untilStep(before);
-      const other = await untilStep(after);
-      const back = await untilStep(before);
-      extra.push(other.ms - same.ms, back.ms - same.ms);
-      whole.push(other.ms);
-      sessions += other.sessions + back.sessions;
+    for (let round = 0; round < 10 * rounds; round++) {
+      for (const [way, request] of [['there', other] as const, ['back', one] as const]) {
+        const changed = await untilStep(request);
+        const same = await untilStep(request);
+        ways[way].changed = Math.min(ways[way].changed, changed.ms);
+        ways[way].same = Math.min(ways[way].same, same.ms);
+        sessions += changed.sessions + same.sessions;
+      }
     }
-    measured[name] = { extra: median(extra), whole: median(whole), sessions };
+    const { there, back } = ways;
+    measured[name] = {
+      extra: Math.max(there.changed - there.same, back.changed - back.same),
+      whole: Math.max(there.changed, back.changed),
+      sessions,
+    };
+    console.error(`· ${name}: ${JSON.stringify(ways)}`);
   }
   return measured;
 }
 
 const loaded = await engine.model(parseRequest({ model, provider: 'cpu' }), 'cpu');
+const pixels = 256;
+const shape: LatentShape = [4, pixels / 8, pixels / 8];
 const noise = Float32Array.from({ length: 4 * shape[1] * shape[2] }, (_, index) => Math.sin(index * 12.9898) * 1.4);
 
 /** One call of the UNet with these adapters, or with none. */
@@ -129,20 +141,17 @@ async function stepWith(paths: readonly string[]): Promise<() => Promise<number>
   };
 }
 
-/** Processor time of a step with side branches over a bare one, by what they hold. */
-async function measureBranches() {
-  const kinds: [name: string, paths: string[]][] = [
-    ['rank 8', await files(8, 1)],
-    ['rank 32', five.slice(0, 1)],
-    ['rank 128', await files(128, 1)],
-    ...[2, 3, 4, 5].map((count): [string, string[]] => [`rank 32, ${count} of them`, five.slice(0, count)]),
-    ['rank 32 as DoRA', await files(32, 1, true)],
-  ];
+/** Processor time of a step with one to five adapters over a bare one; `dora`: one DoRA of rank 32. */
+async function measureBranches(rank: string) {
+  const dora = rank === 'dora';
+  const all = dora ? await files(32, 1, true) : await files(Number(rank), 5);
   const bare = await stepWith([]);
-  await bare();
+  // All are opened at once, so that the sets after it are choices among them.
+  for (const step of [bare, await stepWith(all)]) await step();
   const measured: Record<string, number> = {};
-  for (const [name, paths] of kinds) {
-    const step = await stepWith(paths);
+  for (const count of all.keys()) {
+    const name = dora ? 'a DoRA of rank 32' : `${count + 1} of rank ${rank}`;
+    const step = await stepWith(all.slice(0, count + 1));
     await step();
     const ratios: number[] = [];
     for (let round = 0; round < rounds; round++) {
@@ -171,7 +180,8 @@ async function opening(paths: readonly string[]) {
 
 const parts: Record<string, () => Promise<unknown>> = {
   changes: measureChanges,
-  branches: measureBranches,
+  branches: () => measureBranches(rank),
+  write: async () => five,
   opening: async () => ({
     'five of rank 32': await opening(five),
     'thirty of rank 4': await opening(await files(4, 30)),

@@ -3,28 +3,19 @@
  * the first look, the start when all is known, searches, and the whole of Impasto behind a window against one that has
  * nothing. Prints one JSON line.
  */
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import sharp from 'sharp';
-import { parseRequest } from '../contract/parse.ts';
 import { openBackend } from '../main/handlers/backend.ts';
 import { Library } from '../main/library/library.ts';
-import { insertPngChunks } from '../main/library/metadata/png-chunks.ts';
-import { pngTextChunk } from '../main/library/metadata/png-text.ts';
-import { requestToJson } from '../main/library/metadata/request-json.ts';
 import { type TensorToWrite, writeSafetensors } from '../models/weights/write-safetensors.ts';
+import { seedPictures, seedWord } from './seed-pictures.ts';
 import { percentile } from './statistics.ts';
 
 const [pictures = '10000', adapters = '2000'] = process.argv.slice(2);
 const home = mkdtempSync(join(tmpdir(), 'impasto-library-bench-'));
-const words = 'lighthouse dusk oil castle fog red star portrait ink sea harbour winter forest neon glass ruin'.split(
-  ' ',
-);
-const word = (index: number, turn: number) => words[(index * 7 + turn * turn * 13 + (index >> turn)) % words.length];
-
-await writePictures(Number(pictures));
+await seedPictures(home, Number(pictures));
 await writeAdapters(Number(adapters));
 
 const first = await opened(async (library) => ({
@@ -39,9 +30,9 @@ const second = await opened(async (library, began) => {
   return { listed, answering, models, pictures: scanned };
 });
 const queries = [
-  (index: number) => ({ text: `${word(index, 1)} ${word(index, 2)}` }),
-  (index: number) => ({ text: `${word(index, 3)?.slice(0, 3)} -${word(index, 4)}` }),
-  (index: number) => ({ text: `"a ${word(index, 1)}" model:model${index % 7}` }),
+  (index: number) => ({ text: `${seedWord(index, 1)} ${seedWord(index, 2)}` }),
+  (index: number) => ({ text: `${seedWord(index, 3)?.slice(0, 3)} -${seedWord(index, 4)}` }),
+  (index: number) => ({ text: `"a ${seedWord(index, 1)}" model:model${index % 7}` }),
   (index: number) => ({ offset: (index * 37) % 9000 }),
   (index: number) => ({ model: `model${index % 7}`, from: (index % 100) * 86_400_000 }),
 ];
@@ -121,26 +112,6 @@ function timedNow(work: () => unknown): number {
   return performance.now() - began;
 }
 
-async function writePictures(count: number): Promise<void> {
-  const pixels = Buffer.from(Array.from({ length: 64 * 64 * 3 }, (_, index) => (index * 7919 + (index >> 3)) % 251));
-  const plain = await sharp(pixels, { raw: { width: 64, height: 64, channels: 3 } })
-    .png()
-    .toBuffer();
-  for (let index = 0; index < count; index += 1) {
-    const request = parseRequest({
-      prompt: `a ${word(index, 1)} in ${word(index, 2)}, ${word(index, 3)} and ${word(index, 4)}, masterpiece, number ${index}`,
-      negativePrompt: `blurry, ${word(index, 5)}`,
-      model: `/models/model${index % 7}.safetensors`,
-      seed: index,
-    });
-    const folder = join(home, 'pictures', `day ${index % 100}`);
-    if (index < 100) mkdirSync(folder, { recursive: true });
-    const path = join(folder, `${index}.png`);
-    writeFileSync(path, await insertPngChunks(plain, { late: [pngTextChunk('impasto', requestToJson(request))] }));
-    utimesSync(path, (index % 100) * 86_400, (index % 100) * 86_400);
-  }
-}
-
 async function writeAdapters(count: number): Promise<void> {
   const folder = join(home, 'models');
   mkdirSync(folder, { recursive: true });
@@ -152,7 +123,7 @@ async function writeAdapters(count: number): Promise<void> {
     tensors[`${stem}.alpha`] = { dtype: 'F16', shape: [], data: new Uint8Array(2) };
   }
   const tags = Object.fromEntries(
-    Array.from({ length: 300 }, (_, index) => [`tag ${index} ${word(index, 2)}`, 300 - index]),
+    Array.from({ length: 300 }, (_, index) => [`tag ${index} ${seedWord(index, 2)}`, 300 - index]),
   );
   const metadata = { ss_tag_frequency: JSON.stringify({ '10_style': tags }), ss_base_model_version: 'sd_v1' };
   const pattern = join(home, 'pattern.safetensors');
@@ -160,7 +131,7 @@ async function writeAdapters(count: number): Promise<void> {
   for (let index = 0; index < count; index += 1) {
     copyFileSync(pattern, join(folder, `adapter ${index}.safetensors`));
     if (index % 2 === 0) {
-      writeFileSync(join(folder, `adapter ${index}.json`), JSON.stringify({ 'activation text': word(index, 1) }));
+      writeFileSync(join(folder, `adapter ${index}.json`), JSON.stringify({ 'activation text': seedWord(index, 1) }));
     }
   }
 }

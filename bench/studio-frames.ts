@@ -5,59 +5,7 @@
  */
 import type { Page } from 'playwright-core';
 import { startStudio } from '../e2e/studio.ts';
-import { percentile } from './statistics.ts';
-
-/** Counts frames and tasks beyond 50 ms in the page. Text: the bench itself knows no document. */
-const watch = `
-  window.__long = [];
-  new PerformanceObserver((list) => {
-    for (const { duration } of list.getEntries()) window.__long.push(duration);
-  }).observe({ type: 'longtask' });
-  window.__scripts = [];
-  new PerformanceObserver((list) => {
-    for (const { scripts } of list.getEntries()) for (const { duration } of scripts) window.__scripts.push(duration);
-  }).observe({ type: 'long-animation-frame' });
-  window.__watch = () => {
-    window.__long = [];
-    window.__scripts = [];
-    window.__frames = [];
-    let last = null;
-    const frame = (now) => {
-      if (last !== null) window.__frames.push(now - last);
-      last = now;
-      if (window.__watching) requestAnimationFrame(frame);
-    };
-    window.__watching = true;
-    requestAnimationFrame(frame);
-  };
-`;
-
-interface Frames {
-  perSecond: number;
-  /** Milliseconds between frames. */
-  p50: number;
-  p99: number;
-  /** Tasks of the main thread beyond 50 ms, milliseconds. */
-  longTasks: number[];
-  /** The longest script within frames that took long, milliseconds: what of that was the window's own doing. */
-  longestScript: number;
-}
-
-async function framesDuring(page: Page, work: () => Promise<void>): Promise<Frames> {
-  await page.evaluate('window.__watch()');
-  await work();
-  const { frames, long, scripts } = (await page.evaluate(
-    'window.__watching = false, { frames: window.__frames, long: window.__long, scripts: window.__scripts }',
-  )) as { frames: number[]; long: number[]; scripts: number[] };
-  const all = frames.reduce((sum, each) => sum + each, 0);
-  return {
-    perSecond: (1000 * frames.length) / all,
-    p50: percentile(frames, 0.5),
-    p99: percentile(frames, 0.99),
-    longTasks: long.map(Math.round),
-    longestScript: Math.round(Math.max(0, ...scripts)),
-  };
-}
+import { framesDuring, watchFrames } from './frames.ts';
 
 /** A picture of that size, made in the page and dropped on it. */
 async function dropPicture(page: Page, side: number): Promise<void> {
@@ -102,8 +50,7 @@ try {
   await page.keyboard.press('Control+Enter');
   await page.getByRole('img', { name: /^Picture/ }).waitFor({ timeout: 300_000 });
   const first = performance.now();
-  await page.addInitScript(watch);
-  await page.evaluate(watch);
+  await watchFrames(page);
 
   await dropPicture(page, 2048);
   const rest = await framesDuring(page, () => page.waitForTimeout(3000));

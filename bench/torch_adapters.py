@@ -1,4 +1,5 @@
-"""The same changes of adapters in diffusers, on SD1.5's sizes with random weights: seconds before the next step. Prints one JSON line.
+"""The same changes of adapters in diffusers, on SD1.5's sizes with random weights: seconds of processor time before the next
+step, which does not tell who else uses the machine. Prints one JSON line.
 
     python bench/torch_adapters.py LORA...
 """
@@ -6,29 +7,22 @@ import json
 import sys
 import time
 
-import torch
-from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline
 from transformers import CLIPTextConfig, CLIPTextModel
 
+from torch_sd15 import sd15_unet
+
 files = sys.argv[1:]
-torch.manual_seed(0)
-unet = UNet2DConditionModel(
-    sample_size=64,
-    block_out_channels=(320, 640, 1280, 1280),
-    down_block_types=("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",),
-    up_block_types=("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3,
-    cross_attention_dim=768,
-    attention_head_dim=8,
-)
+unet = sd15_unet()
 text = CLIPTextModel(CLIPTextConfig(vocab_size=49408, hidden_size=768, intermediate_size=3072, num_hidden_layers=12, num_attention_heads=12))
 vae = AutoencoderKL(block_out_channels=(8,), norm_num_groups=8)
 pipe = StableDiffusionPipeline(vae, text, None, unet, DDIMScheduler(), None, None, requires_safety_checker=False)
 
 
 def seconds(work) -> float:
-    began = time.perf_counter()
+    began = time.process_time()
     work()
-    return time.perf_counter() - began
+    return time.process_time() - began
 
 
 names = [f"a{index}" for index in range(len(files))]

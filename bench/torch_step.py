@@ -7,18 +7,11 @@ import sys
 import time
 
 import torch
-from diffusers import UNet2DConditionModel
+
+from torch_sd15 import sd15_unet
 
 rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 4
-torch.manual_seed(0)
-unet = UNet2DConditionModel(
-    sample_size=64,
-    block_out_channels=(320, 640, 1280, 1280),
-    down_block_types=("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",),
-    up_block_types=("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3,
-    cross_attention_dim=768,
-    attention_head_dim=8,
-).eval()
+unet = sd15_unet().eval()
 sample, context = torch.randn(1, 4, 64, 64), torch.randn(1, 77, 768)
 times = []
 with torch.no_grad():

@@ -37,10 +37,12 @@ function composeRow(kind: SceneKind, method: ComposeMethod, model: ComposeModel,
   };
 }
 
-/** Regions with given boxes are to get both characters right; the others are measured against each other. */
+/** Regions with given boxes are to get both characters right, and exact CLoRA more than the sum; the others are only measured. */
 function bars(kind: SceneKind, { composition, boxes }: ComposeMethod): Bar[] {
-  const barred = kind.name === 'two characters' && boxes && composition?.method === 'regional';
-  return barred ? [{ figure: 'right', least: 0.85 }] : [];
+  if (kind.name !== 'two characters') return [];
+  if (boxes && composition?.method === 'regional') return [{ figure: 'right', least: 0.85 }];
+  const exact = composition?.method === 'clora' && composition.mode === 'exact';
+  return exact ? [{ figure: 'right', of: `${kind.name}: sum`, above: 0.2 }] : [];
 }
 
 function composeTrial(scene: ComposeScene, method: ComposeMethod, model: ComposeModel): Trial {

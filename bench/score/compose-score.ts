@@ -19,7 +19,10 @@ await runCommand(async (flags) => {
   const run = {
     name: 'compose',
     rows: composeRows(model, flags.count ?? seeds),
-    figures: ['present', 'once', 'unmixed', 'right', 'placed', 'ground', 'style', 'unetRows', 'seconds'],
+    figures: [
+      ...['present', 'once', 'unmixed', 'right', 'placed', 'ground', 'style'],
+      ...['lossBefore', 'lossAfter', 'maskOverlap', 'unetRows', 'seconds'],
+    ],
     right: ['right'],
   };
   return runScore(run, await Judge.open(flags.model), flags);

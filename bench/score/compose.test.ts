@@ -4,6 +4,7 @@ import { composedMarks } from './compose-marks.ts';
 import { composeRows } from './compose-rows.ts';
 import { sceneKinds } from './compose-scenes.ts';
 import type { Answer } from './judge-answer.ts';
+import { rowsNamed } from './score-run.ts';
 
 const answer = (things: Answer['things'], unmixed: string[], style = 'neon'): Answer => ({
   things,
@@ -81,6 +82,26 @@ describe('composeRows', () => {
     ]);
     const [left, right] = first?.regions ?? [];
     expect((left?.box?.[0] ?? 0) + (left?.box?.[2] ?? 0)).toBeLessThanOrEqual(right?.box?.[0] ?? 0);
+  });
+
+  it('wants exact CLoRA to get 20 points more right than the sum, and regional ones 85%', () => {
+    const barred = rows.filter(({ bars }) => bars.length > 0).map(({ name, bars }) => [name, bars]);
+    const regional = [{ figure: 'right', least: 0.85 }];
+    expect(barred).toEqual([
+      ['two characters: regional rows', regional],
+      ['two characters: regional rows, isolated', regional],
+      ['two characters: regional bias', regional],
+      ['two characters: regional bias, isolated', regional],
+      ['two characters: clora, exact', [{ figure: 'right', of: 'two characters: sum', above: 0.2 }]],
+    ]);
+  });
+
+  it('are named by their kind, by their method or wholly', () => {
+    const names = rows.map(({ name }) => name);
+    expect(rowsNamed('two characters: sum', names)).toEqual(['two characters: sum']);
+    expect(rowsNamed('clora', names)).toEqual(['two characters: clora', 'three adapters: clora']);
+    expect(rowsNamed('two characters', names)).toHaveLength(13);
+    expect(() => rowsNamed('two', names)).toThrow(expect.objectContaining({ code: 'REQUEST_INVALID' }));
   });
 
   it('says in the prompt which side each is on', () => {

@@ -1,15 +1,19 @@
 import type { Marks } from './scene-marks.ts';
 import type { RowResult } from './score-row.ts';
 
-const plain = new Set(['unetRows', 'seconds', 'psnr']);
+const decimals: Readonly<Record<string, number>> = { seconds: 2, psnr: 2, lossBefore: 3, lossAfter: 3, maskOverlap: 3 };
 
 /** Shares as percentages, the rest as they are. */
 export function formatFigure(figure: string, value: number): string {
-  if (!plain.has(figure)) return (100 * value).toFixed(1);
-  return figure === 'psnr' || figure === 'seconds' ? value.toFixed(2) : String(Number(value.toFixed(1)));
+  if (figure === 'unetRows') return String(Number(value.toFixed(1)));
+  const digits = decimals[figure];
+  return digits === undefined ? (100 * value).toFixed(1) : value.toFixed(digits);
 }
 
-/** Shares of pictures in which a mark is right, and the means of what was measured and of what a picture cost. */
+/**
+ * Shares of pictures in which a mark is right, and the means of what was measured and of what a picture cost. What was measured
+ * of some pictures only is the mean of those.
+ */
 export function figuresOf(
   marks: readonly Marks[],
   costs: readonly { unetRows: number; seconds: number }[],
@@ -20,7 +24,10 @@ export function figuresOf(
   return {
     ...Object.fromEntries(shares),
     ...Object.fromEntries(
-      Object.keys(measured[0] ?? {}).map((name) => [name, mean(measured.map((numbers) => numbers[name] ?? 0))]),
+      [...new Set(measured.flatMap(Object.keys))].map((name) => [
+        name,
+        mean(measured.flatMap((one) => one[name] ?? [])),
+      ]),
     ),
     unetRows: mean(costs.map(({ unetRows }) => unetRows)),
     seconds: mean(costs.map(({ seconds }) => seconds)),

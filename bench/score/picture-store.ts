@@ -5,8 +5,13 @@ import type { RenderRequest } from '../../contract/request.ts';
 import { writeFileAtomic } from '../../main/library/files/atomic-write.ts';
 import { decodePicture, encodePng, type Picture } from './picture.ts';
 
-/** What a picture cost, and the state of the code that drew it. */
-const PictureFacts = z.object({ unetRows: z.number(), seconds: z.number(), code: z.string() });
+/** What a picture cost, what the engine measured as it drew it, and the state of the code that did. */
+const PictureFacts = z.object({
+  unetRows: z.number(),
+  seconds: z.number(),
+  measured: z.record(z.string(), z.number()).default({}),
+  code: z.string(),
+});
 export type PictureFacts = z.infer<typeof PictureFacts>;
 
 export interface DrawnPicture extends PictureFacts {

@@ -5,7 +5,8 @@ import { ProviderName } from '../../contract/request.ts';
 
 export const flagsHelp = `
   --count N        pictures a row (default: all)
-  --only ROW       only this row, and those that it is measured against; as often as you like
+  --only ROW       only this row, or every row of this scene or method (two characters, clora), and those that they are
+                   measured against; as often as you like
   --model DIR      a model of the demo model's kind, with judge and prompts (default: models/demo)
   --provider NAME  what draws (default: cpu)
   --workers N      engines at once (default: on the CPU one a core)

@@ -1,8 +1,11 @@
 import type { RenderRequestInput } from '../../contract/request.ts';
 import type { Box } from './area-planes.ts';
 import type { Answer } from './judge-answer.ts';
-import type { Picture } from './picture.ts';
+import type { Half, Picture } from './picture.ts';
 import type { Marks } from './scene-marks.ts';
+
+/** What the judge is shown of a picture: a part of it, or one half beside its mirror image. */
+export type Sight = Box | { half: Half };
 
 /** One picture to draw and how it is judged. */
 export interface Trial {
@@ -10,19 +13,21 @@ export interface Trial {
   /** What stands below it on the sheet. */
   caption: string;
   /** What the judge looks at; omitted: the whole picture. */
-  looks?: readonly Box[];
+  looks?: readonly Sight[];
   /** What of it is right, by what the judge saw at each look. */
   mark(seen: readonly Answer[]): Marks;
   /** Numbers of the picture itself, by figure; a row has their means. */
   measure?(picture: Picture): Readonly<Record<string, number>>;
 }
 
-/** What a row is to reach. `figure`: a mark's share in [0, 1], `unetRows` or `seconds` a picture, or `psnr` in dB. */
+/** What a row is to reach. `figure`: a mark's share in [0, 1], `unetRows` or `seconds` a picture, `psnr` in dB, or what else was measured. */
 export type Bar = { figure: string } & (
   | { least: number }
   | { most: number }
   /** At least that of another row less `below`. */
   | { of: string; below: number }
+  /** At least that of another row and `above`. */
+  | { of: string; above: number }
   /** At most `times` that of another row. */
   | { of: string; times: number }
 );

@@ -73,17 +73,24 @@ export async function runScore(run: ScoreRun, judge: Judge, flags: ScoreFlags): 
 function chosen(run: ScoreRun, only: readonly string[]) {
   const measured = run.measured ?? [];
   const all = [...run.rows, ...measured].map(({ name }) => name);
-  const unknown = only.find((name) => !all.includes(name));
-  if (unknown !== undefined) {
-    throw new ImpastoError('REQUEST_INVALID', `There is no row "${unknown}".`, `The rows are: ${all.join(', ')}.`);
-  }
   if (only.length === 0) return { rows: run.rows, measured };
-  const wanted = new Set(only);
-  for (const row of run.rows) if (only.includes(row.name)) for (const name of rowsNeeded(row)) wanted.add(name);
+  const asked = new Set(only.flatMap((name) => rowsNamed(name, all)));
+  const wanted = new Set(asked);
+  for (const row of run.rows) if (asked.has(row.name)) for (const name of rowsNeeded(row)) wanted.add(name);
   return {
     rows: run.rows.filter(({ name }) => wanted.has(name)),
     measured: measured.filter(({ name }) => wanted.has(name)),
   };
+}
+
+/**
+ * The row of that name, or all whose name has it before or after its colon: `sum` is every kind of scene by sum.
+ * @throws ImpastoError `REQUEST_INVALID`
+ */
+export function rowsNamed(name: string, all: readonly string[]): string[] {
+  const found = all.includes(name) ? [name] : all.filter((row) => row.split(': ').includes(name));
+  if (found.length > 0) return found;
+  throw new ImpastoError('REQUEST_INVALID', `There is no row "${name}".`, `The rows are: ${all.join(' · ')}.`);
 }
 
 function sheetRow(

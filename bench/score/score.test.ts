@@ -4,6 +4,7 @@ import { areaPlanes } from './area-planes.ts';
 import { demoRows } from './demo-rows.ts';
 import { figuresOf } from './figures.ts';
 import { type Answer, type JudgeDescription, readAnswers } from './judge-answer.ts';
+import { mirroredHalf } from './picture.ts';
 import { type Asked, sceneMarks } from './scene-marks.ts';
 import { holds, summarise } from './score-table.ts';
 import { psnr } from './vae-round-trip.ts';
@@ -87,6 +88,8 @@ describe('verdictsOf', () => {
     expect(verdict(0.06, { most: 0.05 })?.holds).toBe(false);
     expect(verdict(0.82, { of: 'base', below: 0.08 })?.holds).toBe(true);
     expect(verdict(0.81, { of: 'base', below: 0.08 })?.holds).toBe(false);
+    expect(verdict(0.95, { of: 'base', above: 0.05 })).toMatchObject({ holds: true, bar: '≥ 95.0' });
+    expect(verdict(0.94, { of: 'base', above: 0.05 })?.holds).toBe(false);
     expect(verdict(20, { of: 'base', times: 0.5 }, 'unetRows')).toMatchObject({ holds: true, bar: '≤ 20' });
     expect(verdict(21, { of: 'base', times: 0.5 }, 'unetRows')?.holds).toBe(false);
   });
@@ -113,6 +116,8 @@ describe('figures', () => {
       { unetRows: 20, seconds: 2 },
     ];
     expect(figuresOf(marks, costs)).toEqual({ objects: 0.5, unetRows: 30, seconds: 1.5 });
+    // A picture that was kept from before something was measured does not count as 0.
+    expect(figuresOf(marks, costs, [{}, { lossAfter: 2 }])).toMatchObject({ lossAfter: 2 });
   });
 
   it('PSNR of a twentieth everywhere is 26 dB', () => {
@@ -136,6 +141,15 @@ describe('areaPlanes', () => {
   it('sees a box alone, and refuses one that is not within', () => {
     expect(areaPlanes(picture, 1, [0.75, 0.5, 0.25, 0.5])[0]).toBeCloseTo(210 / 255, 6);
     expect(() => areaPlanes(picture, 1, [0.5, 0, 0.75, 1])).toThrow(RangeError);
+  });
+});
+
+describe('mirroredHalf', () => {
+  it('shows one half and its mirror image', () => {
+    const line = (...values: number[]) => Uint8Array.from(values.flatMap((value) => [value, value, value]));
+    const picture = { width: 4, height: 2, rgb: line(1, 2, 3, 4, 5, 6, 7, 8) };
+    expect(mirroredHalf(picture, 'left').rgb).toEqual(line(1, 2, 2, 1, 5, 6, 6, 5));
+    expect(mirroredHalf(picture, 'right').rgb).toEqual(line(4, 3, 3, 4, 8, 7, 7, 8));
   });
 });
 

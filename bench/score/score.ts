@@ -6,11 +6,11 @@ import type { ProviderName } from '../../contract/request.ts';
 import type { EnginePool } from './engine-pool.ts';
 import { figuresOf } from './figures.ts';
 import type { Judge, Look } from './judge.ts';
-import { type Picture, toBytes } from './picture.ts';
+import { mirroredHalf, type Picture, toBytes } from './picture.ts';
 import type { PictureKeys } from './picture-key.ts';
 import type { DrawnPicture, PictureStore } from './picture-store.ts';
 import type { Marks } from './scene-marks.ts';
-import type { RowResult, ScoreRow, Trial } from './score-row.ts';
+import type { RowResult, ScoreRow, Sight, Trial } from './score-row.ts';
 import { verdictsOf } from './verdicts.ts';
 
 /** A picture that was drawn and judged. */
@@ -62,7 +62,10 @@ export async function scoreRow(
   }
   const pictures = drawn.map(({ picture }) => picture);
   const marks = await judgeTrials(row.trials, pictures, tools.judge);
-  const measured = row.trials.map(({ measure }, index) => measure?.(pictures[index] as Picture) ?? {});
+  const measured = row.trials.map(({ measure }, index) => {
+    const one = drawn[index] as DrawnPicture;
+    return { ...one.measured, ...measure?.(one.picture) };
+  });
   const figures = figuresOf(marks, drawn, measured);
   const others = new Map(done.map((result) => [result.name, result.figures]));
   return {
@@ -96,7 +99,7 @@ async function drawTrials({ name, trials }: ScoreRow, tools: ScoreTools): Promis
       const { request, index } = todo[at] as (typeof todo)[number];
       const image = images[0] as (typeof images)[number];
       const picture = { width: image.width, height: image.height, rgb: toBytes(image.pixels) };
-      const one: DrawnPicture = { picture, unetRows, seconds, code };
+      const one: DrawnPicture = { picture, unetRows, seconds, measured: { ...image.conceptsApart }, code };
       await store.put(names[index] as string, request, one);
       drawn[index] = one;
       count += 1;
@@ -112,7 +115,7 @@ async function drawTrials({ name, trials }: ScoreRow, tools: ScoreTools): Promis
 async function judgeTrials(trials: readonly Trial[], pictures: readonly Picture[], judge: Judge): Promise<Marks[]> {
   const looks = trials.map((trial, index): Look[] => {
     const picture = pictures[index] as Picture;
-    return (trial.looks ?? [undefined]).map((box) => (box ? { picture, box } : { picture }));
+    return trial.looks?.map((sight) => lookAt(picture, sight)) ?? [{ picture }];
   });
   const answers = await judge.look(looks.flat());
   let at = 0;
@@ -121,4 +124,8 @@ async function judgeTrials(trials: readonly Trial[], pictures: readonly Picture[
     at += own;
     return trial.mark(answers.slice(at - own, at));
   });
+}
+
+function lookAt(picture: Picture, sight: Sight): Look {
+  return 'half' in sight ? { picture: mirroredHalf(picture, sight.half) } : { picture, box: sight };
 }

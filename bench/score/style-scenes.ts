@@ -2,8 +2,9 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { writeFileAtomic } from '../../main/library/files/atomic-write.ts';
-import { areaPlanes, type Box } from './area-planes.ts';
+import { areaPlanes, type Box, wholePicture } from './area-planes.ts';
 import { decodePicture, encodePng, type Picture } from './picture.ts';
+import type { Sight } from './score-row.ts';
 import { fromPlanes } from './vae-round-trip.ts';
 
 /** A part of a drawing that is to be drawn in a style. */
@@ -11,10 +12,10 @@ export interface StyledPart {
   /** What is in it. */
   thing: { name: string; colour: string };
   style: string;
-  /** The mask. */
+  /** The mask. The judge looks for the style in it. */
   box: Box;
-  /** The square that the judge looks at. */
-  look: Box;
+  /** Where the judge looks for the thing: it knows whole pictures in one style, not parts of them. */
+  look: Sight;
 }
 
 /** A drawing that nothing was trained on, and what is to become of it. */
@@ -37,10 +38,9 @@ const Drawings = z.array(
 export const adapterStyles = ['neon', 'mosaic', 'crosshatch'] as const;
 
 /** On the cells of a latent of 32 a side, as all of these are. */
-const middle = { box: [0.125, 0.125, 0.75, 0.75], look: [0.125, 0.125, 0.75, 0.75] } as const;
-/** The judge looks a little over the edge: it knows whole things. */
-const left = { box: [0, 0.125, 0.5, 0.75], look: [0, 0.28, 0.56, 0.56] } as const;
-const right = { box: [0.5, 0.125, 0.5, 0.75], look: [0.44, 0.28, 0.56, 0.56] } as const;
+const middle = { box: [0.125, 0.125, 0.75, 0.75], look: wholePicture } as const;
+const left = { box: [0, 0.125, 0.5, 0.75], look: { half: 'left' } } as const;
+const right = { box: [0.5, 0.125, 0.5, 0.75], look: { half: 'right' } } as const;
 
 /**
  * Drawings with one thing, whose middle is drawn in one style, and with two beside each other, each half in a style of its own.

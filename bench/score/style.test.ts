@@ -4,7 +4,7 @@ import { psnrOutside, styleMarks, styleRows } from './style-rows.ts';
 import type { StyleScene } from './style-scenes.ts';
 
 const thing = { name: 'cat', colour: 'red' };
-const part = { thing, style: 'neon', box: [0, 0, 0.5, 1], look: [0, 0.25, 0.5, 0.5] } as const;
+const part = { thing, style: 'neon', box: [0, 0, 0.5, 1], look: { half: 'left' } } as const;
 const seen = (style: string, colour: string): Answer => ({
   things: { cat: 'one' },
   colours: { cat: colour },
@@ -15,13 +15,17 @@ const seen = (style: string, colour: string): Answer => ({
 
 it('wants every mask in its own style, with what was in it', () => {
   const parts = [part, { ...part, style: 'mosaic' }];
-  expect(styleMarks({ parts }, [seen('neon', 'red'), seen('mosaic', 'blue')])).toEqual({
-    style: true,
-    object: true,
-    colour: false,
-  });
-  expect(styleMarks({ parts }, [seen('neon', 'red'), seen('neon', 'red')]).style).toBe(false);
-  expect(styleMarks({ parts }, [seen('neon', 'red'), { ...seen('mosaic', 'red'), things: {} }]).object).toBe(false);
+  const nothing = { things: {}, colours: {} };
+  const marks = (styles: [string, string], looks: [Answer, Answer]) =>
+    styleMarks(
+      { parts },
+      // The style is told by the mask alone, the thing by the other look alone.
+      styles.flatMap((style, at) => [{ ...seen(style, 'red'), ...nothing }, looks[at] as Answer]),
+    );
+  const [red, blue] = [seen('ink', 'red'), seen('ink', 'blue')];
+  expect(marks(['neon', 'mosaic'], [red, blue])).toEqual({ style: true, object: true, colour: false });
+  expect(marks(['neon', 'neon'], [red, red])).toEqual({ style: false, object: true, colour: true });
+  expect(marks(['neon', 'mosaic'], [red, { ...red, ...nothing }]).object).toBe(false);
 });
 
 it('measures what lies outside the masks, and nothing else', () => {
@@ -57,10 +61,14 @@ it('asks for a style in each mask, by the adapter of its name', () => {
   };
   const rows = styleRows({ one: [scene], two: [] }, { folder: '/demo', side: 128 });
   const styled = rows.find(({ name }) => name === 'one mask: styled');
+  expect(styled?.trials[0]?.looks).toEqual([[0, 0, 0.5, 1], { half: 'left' }]);
   expect(styled?.needs).toEqual(['/demo/adapters/neon.safetensors']);
   expect(styled?.trials[0]?.request).toMatchObject({
-    style: { content: '/contents/a.png', composite: false },
+    style: { content: '/contents/a.png', composite: true },
     adapters: [{ path: '/demo/adapters/neon.safetensors', region: 'part 1' }],
     regions: [{ name: 'part 1', box: [0, 0, 64, 128], prompt: 'a red cat by the sea, neon style' }],
   });
+  expect(styled?.bars.map(({ figure }) => figure)).toEqual(['style', 'object', 'psnr']);
+  const bare = rows.find(({ name }) => name === 'one mask: styled, not laid over');
+  expect(bare?.trials[0]?.request.style).toEqual({ content: '/contents/a.png', composite: false });
 });

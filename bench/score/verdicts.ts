@@ -26,5 +26,6 @@ function limitOf(bar: Bar, others: ReadonlyMap<string, Figures>): { sign: '≥' 
   if ('most' in bar) return { sign: '≤', at: bar.most };
   const other = others.get(bar.of)?.[bar.figure];
   if (other === undefined) return null;
-  return 'below' in bar ? { sign: '≥', at: other - bar.below } : { sign: '≤', at: other * bar.times };
+  if ('times' in bar) return { sign: '≤', at: other * bar.times };
+  return { sign: '≥', at: 'above' in bar ? other + bar.above : other - bar.below };
 }
