@@ -3,8 +3,11 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
+import { DatabaseSync } from 'node:sqlite';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { impastoPaths } from '../main/queue/paths.ts';
 import { setSize } from './form.ts';
 import { findChromium, inElectron } from './studio.ts';
 
@@ -52,9 +55,13 @@ class KillableServer {
     return null;
   }
 
-  /** As a power cut: nothing of it gets to say a word. */
-  async kill(): Promise<void> {
+  /**
+   * As a power cut: nothing of it gets to say a word.
+   * @param when what must be so at that very moment
+   */
+  async kill(when: () => boolean = () => true): Promise<void> {
     const engine = this.enginePid();
+    while (!when()) await sleep(5);
     const gone = new Promise((done) => this.#child.once('exit', done));
     this.#child.kill('SIGKILL');
     if (engine !== null) process.kill(engine, 'SIGKILL');
@@ -96,6 +103,16 @@ describe.skipIf(missing !== null)('a queue of ten whose engine, and then whose s
     return existsSync(folder) ? readdirSync(folder, { recursive: true, encoding: 'utf8' }) : [];
   };
   const drawn = () => files().filter((file) => file.endsWith('.png')).length;
+  /** Whether a job is under way, its picture not yet: between two jobs a kill takes nothing from anybody. */
+  const drawing = () => {
+    const database = new DatabaseSync(impastoPaths(home).queue, { readOnly: true });
+    try {
+      const query = `SELECT 1 FROM jobs WHERE state = 'running' AND id NOT IN (SELECT job_id FROM pictures)`;
+      return database.prepare(query).get() !== undefined;
+    } finally {
+      database.close();
+    }
+  };
   const resume = () => page.getByRole('button', { name: 'Resume', exact: true }).first();
 
   it('keeps its order through a pause, and goes on after the engine is killed', async () => {
@@ -124,7 +141,7 @@ describe.skipIf(missing !== null)('a queue of ten whose engine, and then whose s
   });
 
   it('says what happened after the server is killed too, and ends with ten pictures, none twice', async () => {
-    await server.kill();
+    await server.kill(drawing);
     await page.close();
     await open();
     const said = page.locator('.queue-paused');

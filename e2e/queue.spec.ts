@@ -65,6 +65,14 @@ describe.skipIf(missing !== null)('the queue', () => {
       .getByRole('button', { name: 'Cancel' })
       .click();
     await expect.poll(titles).toEqual(['four', 'two', 'three']);
+    await page.keyboard.press('Control+z');
+    await expect.poll(titles).toEqual(['four', 'two', 'one', 'three']);
+    await page.keyboard.press('Control+z');
+    await expect.poll(titles).toEqual(['four', 'one', 'three', 'two']);
+    await page.keyboard.press('Control+Shift+Z');
+    await expect.poll(titles).toEqual(['four', 'two', 'one', 'three']);
+    await page.keyboard.press('Control+Shift+Z');
+    await expect.poll(titles).toEqual(['four', 'two', 'three']);
 
     await page.getByRole('button', { name: 'Resume', exact: true }).first().click();
     await page.getByText('Nothing is waiting').waitFor({ timeout: 120_000 });

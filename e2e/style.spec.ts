@@ -50,6 +50,18 @@ describe.skipIf(missing !== null)('a style by a painted mask', () => {
     expect(await refused()).toContain('The region "Region 1" is empty');
   });
 
+  it('gives back, when it is left, what the form held before', async () => {
+    const steps = page.getByRole('spinbutton', { name: 'Steps, number', exact: true });
+    const guidance = page.getByRole('spinbutton', { name: 'Guidance, number' });
+    await card().getByRole('button', { name: 'Leave', exact: true }).click();
+    await expect.poll(() => steps.inputValue()).toBe('3');
+    expect(await guidance.inputValue()).not.toBe('10.5');
+    await page.keyboard.press('Control+z');
+    await card().waitFor();
+    expect(await steps.inputValue()).toBe('50');
+    expect(await guidance.inputValue()).toBe('10.5');
+  });
+
   it('tells what stands in the way where it is, and mends it', async () => {
     await page.getByLabel('Sampler').selectOption('euler');
     await card().getByText('A style retraces the picture by DDIM.').waitFor();

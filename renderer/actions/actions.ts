@@ -4,6 +4,7 @@ import { addRegion, isEmpty, maskId, mostRegions, paintedLayer, stepLayer, useLa
 import { raster } from '../canvas/raster/client.ts';
 import type { LayerEdit } from '../canvas/raster/protocol.ts';
 import { currentStage } from '../canvas/stage.ts';
+import { cancelAllJobs, cancelJob } from '../queue/queue-edits.ts';
 import { edit, useDraft } from '../state/draft.ts';
 import { redo, undo, useHistory } from '../state/history.ts';
 import { runningJob, useJobs, waitingJobs } from '../state/jobs.ts';
@@ -15,7 +16,7 @@ import {
   stepPicture,
   usePictures,
 } from '../state/pictures.ts';
-import { turnStyle, useStyle } from '../state/style.ts';
+import { beginStyle, leaveStyle, useStyle } from '../state/style.ts';
 import { shownTheme, useView } from '../state/view.ts';
 import type { Transport } from '../transport/transport.ts';
 import { draw } from './draw.ts';
@@ -145,7 +146,7 @@ export const actions = [
     enabled: () => runningJob(jobs().jobs) !== undefined,
     perform: async (transport) => {
       const job = runningJob(jobs().jobs);
-      if (job) await transport.call('queue.cancel', { ids: [job.id] });
+      if (job) await cancelJob(transport, job.id);
     },
   },
   {
@@ -164,7 +165,7 @@ export const actions = [
     group: 'Draw',
     keys: [],
     enabled: () => waitingJobs(jobs().jobs).length > 0,
-    perform: async (transport) => void (await transport.call('queue.cancel', { all: true })),
+    perform: cancelAllJobs,
   },
   {
     id: 'undo',
@@ -277,9 +278,9 @@ export const actions = [
     keys: ['Shift+S'],
     enabled: hasPicture,
     perform: () => {
-      const on = !useStyle.getState().on;
-      turnStyle(on);
-      if (on && useLayers.getState().regions.length === 0) addRegion();
+      if (useStyle.getState().on) return leaveStyle();
+      beginStyle();
+      if (useLayers.getState().regions.length === 0) addRegion();
     },
   },
   { id: 'layer-above', label: 'Layer above', group: 'Layer', keys: ['PageUp'], perform: () => stepLayer(-1) },

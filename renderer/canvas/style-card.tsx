@@ -5,7 +5,7 @@ import { methodOf, methodTexts } from '../compose/methods.ts';
 import { editScheduler, useDraft } from '../state/draft.ts';
 import { useJobs } from '../state/jobs.ts';
 import { useModels } from '../state/models.ts';
-import { editStyle, publishedInversion, turnStyle, useStyle } from '../state/style.ts';
+import { editStyle, leaveStyle, publishedInversion, useStyle } from '../state/style.ts';
 import { SliderRow } from '../ui/slider-row.tsx';
 import { hasMargins, noMargins, useCanvas } from './canvas-state.ts';
 import { setMargins } from './frame-drag.ts';
@@ -22,7 +22,7 @@ export function StyleCard() {
     <section className="style-card" aria-label="Style through masks">
       <div className="layers-head">
         <h3 className="section-title">Style through masks</h3>
-        <button type="button" className="link" onClick={() => turnStyle(false)}>
+        <button type="button" className="link" onClick={leaveStyle}>
           Leave
         </button>
       </div>

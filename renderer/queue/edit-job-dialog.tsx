@@ -20,6 +20,7 @@ import { ErrorCard } from '../ui/error-card.tsx';
 import { NumberInput } from '../ui/number-input.tsx';
 import { SliderRow } from '../ui/slider-row.tsx';
 import { Tip } from '../ui/tip.tsx';
+import { changeJob } from './queue-edits.ts';
 
 const useEdited = create<{ id: number | null }>(() => ({ id: null }));
 
@@ -63,7 +64,7 @@ function EditJob({ job }: { job: Job }) {
   const save = async () => {
     setError(null);
     try {
-      await transport.call('queue.edit', { id: job.id, request });
+      await changeJob(transport, job.id, request);
       useView.setState({ dialog: null });
     } catch (thrown) {
       setError(asImpastoError(thrown).toRecord());

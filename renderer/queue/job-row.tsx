@@ -1,13 +1,14 @@
 import { ArrowUpToLine, Copy, Pause, Pencil, Play, RotateCw, X } from 'lucide-react';
 import { useState } from 'react';
 import type { Job, JobProgress } from '../../contract/queue.ts';
-import type { RouteInput, RouteName } from '../../contract/routes.ts';
 import { tellError } from '../state/notices.ts';
 import { useTransport } from '../transport/context.tsx';
+import type { Transport } from '../transport/transport.ts';
 import { ErrorCard } from '../ui/error-card.tsx';
 import { Tip } from '../ui/tip.tsx';
 import { editJob } from './edit-job-dialog.tsx';
 import { duration, fractionOf, remainingOf } from './eta.ts';
+import { cancelJob, duplicateJob, holdJob, moveJob } from './queue-edits.ts';
 
 const stages: Record<JobProgress['stage'], string> = {
   open: 'Opening the model',
@@ -112,7 +113,7 @@ export function WaitingJob({
       </div>
       <div className="job-buttons">
         {!first && !running && (
-          <JobButton label="Draw next" route="queue.front" input={{ ids: [job.id] }}>
+          <JobButton label="Draw next" act={(transport) => moveJob(transport, job.id, 'front')}>
             <ArrowUpToLine size={14} aria-hidden="true" />
           </JobButton>
         )}
@@ -123,19 +124,19 @@ export function WaitingJob({
             </button>
           </Tip>
         )}
-        <JobButton label="Duplicate" route="queue.duplicate" input={{ ids: [job.id] }}>
+        <JobButton label="Duplicate" act={(transport) => duplicateJob(transport, job.id)}>
           <Copy size={13} aria-hidden="true" />
         </JobButton>
         {held ? (
-          <JobButton label="Resume this" route="queue.resume" input={{ ids: [job.id] }}>
+          <JobButton label="Resume this" act={(transport) => holdJob(transport, job.id, false)}>
             <Play size={14} aria-hidden="true" />
           </JobButton>
         ) : (
-          <JobButton label="Hold this" route="queue.pause" input={{ ids: [job.id] }}>
+          <JobButton label="Hold this" act={(transport) => holdJob(transport, job.id, true)}>
             <Pause size={14} aria-hidden="true" />
           </JobButton>
         )}
-        <JobButton label="Cancel" route="queue.cancel" input={{ ids: [job.id] }}>
+        <JobButton label="Cancel" act={(transport) => cancelJob(transport, job.id)}>
           <X size={14} aria-hidden="true" />
         </JobButton>
       </div>
@@ -153,7 +154,7 @@ export function TroubledJob({ job }: { job: Job }) {
         {job.note && !job.error && <p className="job-note">{job.note}</p>}
       </div>
       <div className="job-buttons">
-        <JobButton label="Try again" route="queue.retry" input={{ ids: [job.id] }}>
+        <JobButton label="Try again" act={(transport) => transport.call('queue.retry', { ids: [job.id] })}>
           <RotateCw size={14} aria-hidden="true" />
         </JobButton>
       </div>
@@ -181,15 +182,13 @@ function EngineLog({ job }: { job: number }) {
   );
 }
 
-function JobButton<Name extends RouteName>({
+function JobButton({
   label,
-  route,
-  input,
+  act,
   children,
 }: {
   label: string;
-  route: Name;
-  input: RouteInput<Name>;
+  act(transport: Transport): Promise<unknown>;
   children: React.ReactNode;
 }) {
   const transport = useTransport();
@@ -199,7 +198,7 @@ function JobButton<Name extends RouteName>({
         type="button"
         className="icon-button small"
         aria-label={label}
-        onClick={() => void transport.call(route, input).catch(tellError)}
+        onClick={() => void act(transport).catch(tellError)}
       >
         {children}
       </button>

@@ -7,6 +7,7 @@ import { useTransport } from '../transport/context.tsx';
 import { ActionButton } from '../ui/action-button.tsx';
 import { duration, remainingOfAll } from './eta.ts';
 import { TroubledJob, WaitingJob } from './job-row.tsx';
+import { moveJob } from './queue-edits.ts';
 
 /** Rows that are shown at once; the rest is counted. */
 const most = 200;
@@ -23,8 +24,7 @@ export function QueuePanel() {
   const running = runningJob(jobs);
   const now = running && (progress.get(running.id) ?? running.progress);
   const left = remainingOfAll(waiting, running && now ? { job: running, progress: now } : undefined);
-  const move = (id: number, before: number) =>
-    void transport.call('queue.reorder', { ids: [id], place: { before } }).catch(tellError);
+  const move = (id: number, before: number) => void moveJob(transport, id, { before }).catch(tellError);
 
   /** Whether what is dragged would land before this row; nothing is shown where it would stay in its place. */
   const landsBefore = (index: number) =>

@@ -3,6 +3,7 @@
   python judge.py train --minutes 15
   python judge.py measure                   on held-out drawings
   python judge.py export ../judge.onnx      and judge.json beside it, which says how to read the outputs
+  python judge.py restore ../judge.onnx     the checkpoint from the exported file, to go on training
 
 It looks at 128 x 128 (a larger picture is reduced by area first). One spatial attention map a kind of thing gathers that
 kind's own features, so that a colour is read off the thing it belongs to.
@@ -19,7 +20,7 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 from cache import Pictures, scenes_of
-from common import Clock, Log, arguments, autocast, device, load_config, load_state, save_state, shards
+from common import HERE, Clock, Log, arguments, autocast, device, load_config, load_state, save_state, shards
 from draw import scene_from_json
 from picture.scene import COLOUR_NAMES, GROUND_NAMES, OBJECT_NAMES, Scene
 from picture.styles import STYLES
@@ -258,12 +259,57 @@ def export(args, config: dict) -> None:
     target.with_suffix(".json").write_text(json.dumps(description, indent=2) + "\n")
 
 
+@torch.no_grad()
+def restore(args, config: dict) -> None:
+    """The checkpoint again from the exported file, so that training can go on without it.
+
+    The export folds each batch normalisation into the convolution before it. Here the convolution keeps the folded weights, and its
+    normalisation is given the mean and variance that these have on drawings, and a scale and shift that undo both.
+    """
+    import onnx
+    from onnx import numpy_helper
+
+    graph = onnx.load(str(args.path or HERE.parent / "judge.onnx")).graph
+    stored = {t.name: torch.from_numpy(numpy_helper.to_array(t).copy()) for t in graph.initializer}
+    judge = Judge()
+    own = judge.state_dict()
+    for name in own:
+        if name in stored:
+            own[name] = stored[name]
+    # What torch folds or transposes gets names of its own; the order of the graph's nodes is that of the forward pass.
+    own["kind"] = next(stored[i] for n in graph.node if n.op_type == "Add" for i in n.input if i in stored and stored[i].ndim == 3)[0]
+    products = [stored[i] for n in graph.node if n.op_type == "MatMul" for i in n.input if i in stored]
+    own["read.0.weight"], own["read.2.weight"] = (p.T.contiguous() for p in products)
+    judge.load_state_dict(own)
+    folded = [[stored[i] for i in n.input[1:]] for n in graph.node if n.op_type == "Conv" and n.input[1] not in own]
+    pairs = [m for part in judge.stem for m in (part if isinstance(part, nn.Sequential) else (part.a, part.na, part.b, part.nb))]
+    pairs = [m for m in pairs if not isinstance(m, nn.ReLU)]
+    pictures = Pictures(args.data, ["judge"], 1000, SIZE)
+    pictures.refresh()
+    x = to_input(pictures.store[:500].numpy())
+    judge.eval()
+    for (weight, bias), convolution, norm in zip(folded, pairs[::2], pairs[1::2], strict=True):
+        convolution.weight.copy_(weight)
+        seen = []
+        hook = convolution.register_forward_hook(lambda _m, _i, out, seen=seen: seen.append(out))
+        for part in x.split(100):
+            judge.stem(part * 2 - 1)
+        hook.remove()
+        out = torch.cat(seen)
+        norm.running_mean.copy_(out.mean((0, 2, 3)))
+        norm.running_var.copy_(out.var((0, 2, 3)))
+        norm.weight.copy_((norm.running_var + norm.eps).sqrt())
+        norm.bias.copy_(norm.running_mean + bias)
+    save_state(args.runs / "judge.pt", judge=judge.state_dict(), step=0)
+    measure(args, config)
+
+
 def main() -> None:
     parser = arguments(__doc__)
-    parser.add_argument("what", choices=["train", "measure", "export"])
+    parser.add_argument("what", choices=["train", "measure", "export", "restore"])
     parser.add_argument("path", nargs="?", type=Path)
     args = parser.parse_args()
-    {"train": train, "measure": measure, "export": export}[args.what](args, load_config(args.preset, args.size))
+    {"train": train, "measure": measure, "export": export, "restore": restore}[args.what](args, load_config(args.preset, args.size))
 
 
 if __name__ == "__main__":
