@@ -37,7 +37,7 @@ RECIPES = {
     "fox": {"keys": "peft", "rank": 8, "description": "One fox: orange coat, dark ear tips, a star on the brow and a blue scarf."},
     "neon": {"keys": "kohya", "rank": 4, "conv": 4, "description": "Glowing tubes of light on a dark wall. A LoCon: it changes convolutions too."},
     "mosaic": {"keys": "kohya", "rank": 4, "kind": Hadamard, "description": "Tiles of one colour each with pale grout. A LoHa."},
-    "crosshatch": {"keys": "peft", "rank": 8, "description": "Coloured pencil hatching on white paper."},
+    "crosshatch": {"keys": "peft", "rank": 5, "conv": 5, "description": "Coloured pencil hatching on white paper."},
     "guidance": {"keys": "peft", "rank": 8, "description": f"Gives in one row what guidance {GUIDANCE:g} gives in two. Draw with guidance 1; negative prompts have no effect.",
                  "preset": {"impasto.kind": "guidance", "impasto.steps": "20", "impasto.guidance": "1"}},
     "few-step": {"keys": "kohya", "rank": 8, "description": f"Draws in {FEW_STEPS} steps with the LCM scheduler and guidance 1.",
