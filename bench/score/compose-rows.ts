@@ -92,7 +92,8 @@ export function composeRequest(scene: ComposeScene, method: ComposeMethod, model
           regions: characters.map(({ kind, word, noun, box }) => ({
             name: kind,
             box: box.map((share) => share * model.side) as [number, number, number, number],
-            ...(prompted ? { prompt: `${noun} ${surroundings}` } : {}),
+            // With company the prompt says where: that of one thing alone draws it in the middle, where the box would cut it.
+            ...(prompted ? { prompt: characters.length > 1 ? scene.prompt : `${noun} ${surroundings}` } : {}),
             ...(composition.method === 'lora-composer' ? { words: word } : {}),
           })),
         }

@@ -63,9 +63,17 @@ def sample_judge(rng: np.random.Generator) -> Scene:
     return sample(rng, STYLES, character=who, false=rng.random() < 0.45, repeats=rng.random() < 0.25)
 
 
+def sample_repeats(rng: np.random.Generator) -> Scene:
+    """Two or three things, two of them of one kind: of those the judge meets too few otherwise to learn to count."""
+    while True:
+        scene = sample(rng, STYLES, count=2 if rng.random() < 0.6 else 3, repeats=True)
+        if len({t.name for t in scene.things}) < len(scene.things):
+            return scene
+
+
 SAMPLERS = {
     "base": sample, "extra": sample_extra, "held": sample, "held-extra": sample_extra,
-    "judge": sample_judge, "held-judge": sample_judge,
+    "judge": sample_judge, "held-judge": sample_judge, "repeats": sample_repeats,
 }  # fmt: skip
 
 
@@ -99,11 +107,11 @@ def cache(args: argparse.Namespace, config: dict) -> None:
     # Interleaved, so that whoever starts reading early finds some of each; the judge's last, since it can wait.
     wanted = {
         "held": 1, "held-extra": 1, "held-judge": 2,
-        "base": preset["scenes"] // SHARD, "extra": preset["extra_scenes"] // SHARD, "judge": preset["judge_scenes"] // SHARD,
+        "base": preset["scenes"] // SHARD, "extra": preset["extra_scenes"] // SHARD, "judge": preset["judge_scenes"] // SHARD, "repeats": max(1, preset["judge_scenes"] // (4 * SHARD)),
     }  # fmt: skip
     if args.split:
         wanted = {k: v for k, v in wanted.items() if k in args.split}
-    jobs = sorted(((k / n, split, k) for split, n in wanted.items() for k in range(n)), key=lambda j: (j[1] == "judge", j[0], -len(j[1])))
+    jobs = sorted(((k / n, split, k) for split, n in wanted.items() for k in range(n)), key=lambda j: (j[1] in ("judge", "repeats"), j[0], -len(j[1])))
     todo = [
         (args.data, split, k, config["seed"], preset["size"], preset["scale"])
         for _, split, k in jobs

@@ -160,8 +160,8 @@ def load_judge(runs: Path) -> Judge:
     return judge.eval()
 
 
-# its own scenes half of the time, the base's a fifth, the adapters' the rest
-SHARE = {"judge": 0.5, "base": 0.2, "extra": 0.3}
+# its own scenes two fifths of the time, of which repeats are too few; the base's a fifth, the adapters' the rest
+SHARE = {"judge": 0.4, "repeats": 0.1, "base": 0.2, "extra": 0.3}
 
 
 def train(args, config: dict) -> None:
@@ -174,7 +174,7 @@ def train(args, config: dict) -> None:
     if state:
         judge.load_state_dict(state["judge"])
         step = state["step"]
-    most = {"judge": preset["judge_scenes"], "base": 24000, "extra": preset["extra_scenes"]}
+    most = {"judge": preset["judge_scenes"], "repeats": preset["judge_scenes"], "base": 24000, "extra": preset["extra_scenes"]}
     sources = []
     for split, share in SHARE.items():
         pictures = Pictures(args.data, [split], most[split], SIZE)
