@@ -1,5 +1,6 @@
 import type { Click } from './click-select.ts';
 import type { ErrorRecord } from './errors.ts';
+import type { EstimateRequest, MemoryEstimate } from './memory-estimate.ts';
 import type { ProviderName, RenderRequest } from './request.ts';
 
 /**
@@ -176,6 +177,7 @@ export type EngineCommand =
   | { type: 'cancel'; id: number }
   | { type: 'devices'; id: number }
   | { type: 'memory'; id: number }
+  | { type: 'estimate'; id: number; request: EstimateRequest }
   | { type: 'release'; id: number }
   | { type: 'exit' };
 
@@ -193,6 +195,7 @@ export type EngineMessage =
   | { type: 'segmented'; id: number; segment: Segment }
   | { type: 'devices'; id: number; report: DeviceReport }
   | { type: 'memory'; id: number; report: MemoryReport }
+  | { type: 'estimate'; id: number; estimate: MemoryEstimate }
   | { type: 'released'; id: number }
   /** A command that failed; id 0 where the command could not even be read. */
   | { type: 'error'; id: number; error: ErrorRecord };

@@ -27,6 +27,7 @@ import {
   RestoredPictures,
   ScanReport,
 } from './library.ts';
+import { EstimateRequest, MemoryEstimate } from './memory-estimate.ts';
 import { BatchPreview, ErrorInfo, Job, JobId, JobList, QueueState, queueInputs, RequestField } from './queue.ts';
 import { maxPromptLength, PredictionType, ProviderName, RenderRequest } from './request.ts';
 import { Settings, SettingsChange } from './settings.ts';
@@ -136,6 +137,7 @@ export const routes = {
 
   'engine.devices': route(nothing, DeviceReport),
   'engine.memory': route(nothing, MemoryReport),
+  'engine.estimate': route(EstimateRequest, MemoryEstimate),
   'engine.release': route(nothing, Done),
 
   'library.info': route(nothing, LibraryInfo),

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ProgressEvent } from '../../contract/engine.ts';
+import { parseRequest } from '../../contract/parse.ts';
 import type { RenderRequestInput } from '../../contract/request.ts';
 import { readSafetensorsHeader, readTensor } from '../../models/weights/safetensors.ts';
 import { type TensorToWrite, writeSafetensors } from '../../models/weights/write-safetensors.ts';
@@ -201,6 +202,16 @@ describe('bad input', () => {
     const failure = await small.render({ ...base, width: 8192, height: 8192 }).catch((thrown) => thrown);
     expect(failure.code).toBe('OUT_OF_MEMORY');
     expect(failure.message).toMatch(/\d+(\.\d+)? [GM]B/);
+    // What can be asked beforehand says the same.
+    const { model, vae, guidance, scheduler, precision, provider } = parseRequest(base);
+    const of = (side: number) =>
+      small.estimate({ model, vae, guidance, scheduler, precision, provider, width: side, height: side });
+    const large = await of(8192);
+    expect(large.bytes).toBeGreaterThan(large.budget);
+    expect(large.bytes).toBeGreaterThanOrEqual(large.weights + large.activations);
+    const fits = await of(64);
+    expect(fits).toMatchObject({ width: 64, height: 64, budget: 300e6 });
+    expect(fits.bytes).toBeLessThan(fits.budget);
     expect(small.sessionsBuilt).toBe(0);
     await small.dispose();
   });

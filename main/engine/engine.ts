@@ -11,6 +11,7 @@ import type {
   SegmentRequest,
 } from '../../contract/engine.ts';
 import { asImpastoError } from '../../contract/errors.ts';
+import type { EstimateRequest, MemoryEstimate } from '../../contract/memory-estimate.ts';
 import { parseRequest } from '../../contract/parse.ts';
 import type { Precision, ProviderName, RenderRequest, RenderRequestInput } from '../../contract/request.ts';
 import type { Checkpoint } from '../../models/checkpoint/checkpoint.ts';
@@ -24,7 +25,7 @@ import { type LoadedModel, loadModel, type Placement } from './model/loaded-mode
 import { resolveSize, type SizedRequest } from './pipeline/init-picture.ts';
 import { LatentPreviews } from './pipeline/previews.ts';
 import { type PictureHooks, renderPictures, type Spent, vaeTile } from './pipeline/render.ts';
-import { assertFits, estimateJob, type JobSize, memoryBudget } from './runtime/memory.ts';
+import { assertFits, estimateJob, type JobEstimate, type JobSize, memoryBudget } from './runtime/memory.ts';
 import { chooseProvider, deviceReport, nextProvider, ProviderProbes, providerWarning } from './runtime/providers.ts';
 import { modelIdentity, SessionCache } from './runtime/session-cache.ts';
 import { systemMemory } from './runtime/system-memory.ts';
@@ -208,6 +209,23 @@ export class Engine {
     return deviceReport(reports, chooseProvider(reports, this.#options.provider ?? 'auto').choice);
   }
 
+  /**
+   * What a picture of this size is going to take, without adapters; the model is opened, and nothing is loaded.
+   * @throws ImpastoError what opening the model throws
+   */
+  async estimate(asked: EstimateRequest): Promise<MemoryEstimate> {
+    const request = parseRequest(asked);
+    const { provider } = await this.#choose(request.provider);
+    const model = await this.model(request, provider);
+    const placement = await this.#placement(provider, await this.#isHalf(request, provider, () => {}));
+    const trained = model.checkpoint.unet.config.sampleSize * model.vae.factor;
+    const sized = await resolveSize(request, trained, model.vae.factor, () => {});
+    const { estimate, tiled } = this.#estimate(sized, model, placement);
+    const { weights, activations, part } = estimate.peak;
+    const { width, height } = sized;
+    return { width, height, bytes: estimate.bytes, weights, activations, part, tiled, budget: this.#cache.budget };
+  }
+
   memory(): MemoryReport {
     return this.#cache.report();
   }
@@ -235,6 +253,23 @@ export class Engine {
     placement: Placement,
     warn: (warning: EngineWarning) => void,
   ): boolean {
+    const { estimate, tiled } = this.#estimate(request, model, placement);
+    assertFits(estimate, request, this.#cache.budget);
+    if (tiled && request.vae.tiling === 'auto') {
+      warn({
+        code: 'VAE_TILED',
+        message: 'The VAE decodes in tiles, since the whole picture would not fit in memory.',
+      });
+    }
+    return tiled;
+  }
+
+  /** What a job takes, and whether its VAE works in tiles: where it is asked to, or would not fit otherwise. */
+  #estimate(
+    request: SizedRequest,
+    model: LoadedModel,
+    placement: Placement,
+  ): { estimate: JobEstimate; tiled: boolean } {
     const { unet, vae, bytes } = model;
     const size: JobSize = {
       unetBytes: bytes.unet,
@@ -252,24 +287,10 @@ export class Engine {
       }),
       vaeChannels: vae.fullSizeChannels,
     };
-    const tile = vaeTile.tile * vae.factor;
-    const { budget } = this.#cache;
-    if (request.vae.tiling === 'on') {
-      assertFits(estimateJob({ ...size, vaeTile: tile }), request, budget);
-      return true;
-    }
     const whole = estimateJob(size);
-    const decodeTooLarge = whole.bytes > budget && whole.peak.stage === 'decode';
-    if (request.vae.tiling === 'auto' && decodeTooLarge) {
-      assertFits(estimateJob({ ...size, vaeTile: tile }), request, budget);
-      warn({
-        code: 'VAE_TILED',
-        message: 'The VAE decodes in tiles, since the whole picture would not fit in memory.',
-      });
-      return true;
-    }
-    assertFits(whole, request, budget);
-    return false;
+    const decodeTooLarge = whole.bytes > this.#cache.budget && whole.peak.stage === 'decode';
+    const tiled = request.vae.tiling === 'on' || (request.vae.tiling === 'auto' && decodeTooLarge);
+    return { estimate: tiled ? estimateJob({ ...size, vaeTile: vaeTile.tile * vae.factor }) : whole, tiled };
   }
 
   async #choose(requested: ProviderName | 'auto'): Promise<ProviderChoice> {

@@ -121,6 +121,7 @@ export async function openBackend(options: BackendOptions): Promise<Backend> {
     engine: {
       devices: async () => (await jobs.client()).devices(),
       memory: async () => (await jobs.client()).memory(),
+      estimate: async (asked) => (await jobs.client()).estimate(asked),
       release: async () => (await jobs.client()).release(),
       segment: async (asked) => (await jobs.client()).segment(asked),
     },

@@ -1,4 +1,5 @@
 import type { DeviceReport, EngineWarning, MemoryReport, Segment, SegmentRequest } from '../../contract/engine.ts';
+import type { EstimateRequest, MemoryEstimate } from '../../contract/memory-estimate.ts';
 import type { Library } from '../library/library.ts';
 import type { ImpastoPaths } from '../queue/paths.ts';
 import type { Queue } from '../queue/queue.ts';
@@ -10,6 +11,7 @@ import type { Uploads } from './uploads.ts';
 export interface EngineQuestions {
   devices(): Promise<DeviceReport>;
   memory(): Promise<MemoryReport>;
+  estimate(request: EstimateRequest): Promise<MemoryEstimate>;
   release(): Promise<void>;
   segment(request: SegmentRequest): Promise<Segment>;
 }

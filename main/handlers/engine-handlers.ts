@@ -5,6 +5,7 @@ export function engineHandlers({ engine }: HandlerContext): HandlersOf<'engine'>
   return {
     'engine.devices': () => engine.devices(),
     'engine.memory': () => engine.memory(),
+    'engine.estimate': (asked) => engine.estimate(asked),
     'engine.release': async () => {
       await engine.release();
       return {};

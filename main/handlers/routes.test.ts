@@ -95,6 +95,8 @@ describe('what is asked of the engine', () => {
   it('is answered by the same process that draws', async () => {
     expect((await call('engine.devices', {})).chosen.provider).toBe('cpu');
     expect((await call('engine.memory', {})).rss).toBeGreaterThan(0);
+    const estimate = await call('engine.estimate', { model: 'demo', width: 512, height: 256 });
+    expect(estimate).toMatchObject({ width: 512, height: 256, part: 'the UNet' });
     expect(await call('engine.release', {})).toEqual({});
     expect(heard('engine.state')).toHaveLength(1);
   });

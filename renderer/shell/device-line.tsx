@@ -5,7 +5,6 @@ import type { RenderRequest } from '../../contract/request.ts';
 import type { RouteOutput } from '../../contract/routes.ts';
 import { providerNames, useDevice } from '../state/device.ts';
 import { useDraft } from '../state/draft.ts';
-import { modelName, useModels } from '../state/models.ts';
 import { useTransport } from '../transport/context.tsx';
 import { ErrorCard } from '../ui/error-card.tsx';
 
@@ -63,24 +62,33 @@ export function DeviceLine() {
   );
 }
 
-/** What the chosen model needs, by its parameters, against what the engine may hold. */
+/** What the picture in the form is going to take, against what the engine may hold. */
 function MemoryLine() {
   const transport = useTransport();
-  const model = useDraft((state) => state.draft.model);
-  const facts = useModels((state) => state.facts.get(model)?.facts);
-  const [memory, setMemory] = useState<RouteOutput<'engine.memory'> | null>(null);
+  const { model, vae, width, height, guidance, scheduler, precision } = useDraft((state) => state.draft);
+  const provider = useDevice((state) => state.provider);
+  const [estimate, setEstimate] = useState<RouteOutput<'engine.estimate'> | null>(null);
   useEffect(() => {
-    // Before the engine has started there is nothing to tell of.
-    transport.call('engine.memory', {}).then(setMemory, () => setMemory(null));
-  }, [transport]);
-  if (!facts) return null;
-  const parameters = Object.values(facts.parameters).reduce((sum, count) => sum + count, 0);
-  // Weights are held in single precision unless half is asked for (`Precision`).
-  const needed = parameters * 4;
+    let asked = true;
+    const tell = (next: RouteOutput<'engine.estimate'> | null) => asked && setEstimate(next);
+    transport
+      .call('engine.estimate', { model, vae, width, height, guidance, scheduler, precision, provider })
+      // What is wrong with the model or the size is said where they are chosen.
+      .then(tell, () => tell(null));
+    return () => {
+      asked = false;
+    };
+  }, [transport, model, vae, width, height, guidance, scheduler, precision, provider]);
+  if (!estimate) return null;
+  const { bytes, budget, weights, activations, part, tiled } = estimate;
+  const size = `${estimate.width} × ${estimate.height}`;
   return (
-    <p className="hint">
-      The weights of {modelName(model)} take about {gigabytes(needed)}, half of it in half precision
-      {memory && `; the engine may hold ${gigabytes(memory.budget)} and holds ${gigabytes(memory.sessions)} now`}.
+    <p className={bytes > budget ? 'adapter-warning' : 'hint'}>
+      A picture of {size} takes about {gigabytes(bytes)} at its peak: {gigabytes(weights)} for the weights of {part} and{' '}
+      {gigabytes(activations)} to work in{tiled && ', with the VAE in tiles'}.{' '}
+      {bytes > budget
+        ? `That is more than the ${gigabytes(budget)} that may be used: choose a smaller size, or raise the budget in the preferences.`
+        : `${gigabytes(budget)} may be used.`}
     </p>
   );
 }

@@ -10,6 +10,7 @@ import type {
   SegmentRequest,
 } from '../../../contract/engine.ts';
 import { ImpastoError } from '../../../contract/errors.ts';
+import type { EstimateRequest, MemoryEstimate } from '../../../contract/memory-estimate.ts';
 import type { RenderRequest } from '../../../contract/request.ts';
 import { type ConnectionOptions, EngineConnection, type EngineExit, exitError } from './engine-connection.ts';
 import type { RenderHooks } from './engine-interface.ts';
@@ -114,6 +115,17 @@ export class EngineClient extends EventEmitter<EngineClientEvents> {
 
   memory(): Promise<MemoryReport> {
     return this.#query('memory', (message) => (message.type === 'memory' ? message.report : undefined));
+  }
+
+  /**
+   * What a picture is going to take, before it is drawn.
+   * @throws ImpastoError what opening the model throws, `ENGINE_DIED`
+   */
+  async estimate(request: EstimateRequest): Promise<MemoryEstimate> {
+    const connection = await this.#connect();
+    return this.#ask(connection, { type: 'estimate', id: this.#nextId++, request }, (message) =>
+      message.type === 'estimate' ? message.estimate : undefined,
+    );
   }
 
   /** Releases every session that is not in use. */

@@ -53,6 +53,9 @@ export class EngineHost {
       case 'memory':
         this.#send({ type: 'memory', id: command.id, report: await this.#engine.memory() });
         return;
+      case 'estimate':
+        this.#send({ type: 'estimate', id: command.id, estimate: await this.#engine.estimate(command.request) });
+        return;
       case 'release':
         await this.#engine.releaseSessions();
         this.#send({ type: 'released', id: command.id });

@@ -13,6 +13,7 @@ import type {
   Segment,
   SegmentRequest,
 } from '../../../contract/engine.ts';
+import type { EstimateRequest, MemoryEstimate } from '../../../contract/memory-estimate.ts';
 import type { RenderRequest } from '../../../contract/request.ts';
 
 /** What an engine tells while it draws. */
@@ -44,6 +45,8 @@ export interface EngineApi {
   segment(request: SegmentRequest): Promise<Segment>;
   devices(): DeviceReport | Promise<DeviceReport>;
   memory(): MemoryReport | Promise<MemoryReport>;
+  /** What a picture is going to take. */
+  estimate(request: EstimateRequest): Promise<MemoryEstimate>;
   /** Releases every session that is not in use. */
   releaseSessions(): Promise<void>;
   dispose(): Promise<void>;

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { Click } from '../../../contract/click-select.ts';
 import type { EngineCommand, EngineMessage, EngineSettings } from '../../../contract/engine.ts';
 import { ImpastoError } from '../../../contract/errors.ts';
+import { EstimateRequest } from '../../../contract/memory-estimate.ts';
 import { parseRequest } from '../../../contract/parse.ts';
 import { ProviderName } from '../../../contract/request.ts';
 
@@ -27,6 +28,7 @@ const Command = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('cancel'), id }),
   z.strictObject({ type: z.literal('devices'), id }),
   z.strictObject({ type: z.literal('memory'), id }),
+  z.strictObject({ type: z.literal('estimate'), id, request: EstimateRequest }),
   z.strictObject({ type: z.literal('release'), id }),
   z.strictObject({ type: z.literal('exit') }),
 ]);
@@ -82,6 +84,7 @@ const messageTypes: ReadonlySet<string> = new Set<EngineMessage['type']>([
   'segmented',
   'devices',
   'memory',
+  'estimate',
   'released',
   'error',
 ]);

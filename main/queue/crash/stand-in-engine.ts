@@ -70,6 +70,10 @@ export class Engine implements EngineApi {
     return { rss: 0, sessions: 0, budget: 0, live: [], built: 0 };
   }
 
+  async estimate() {
+    return { width: 8, height: 8, bytes: 0, weights: 0, activations: 0, part: 'nothing', tiled: false, budget: 0 };
+  }
+
   async releaseSessions(): Promise<void> {}
 
   async dispose(): Promise<void> {}

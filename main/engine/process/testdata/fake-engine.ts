@@ -8,6 +8,7 @@ import type {
   SegmentRequest,
 } from '../../../../contract/engine.ts';
 import { ImpastoError } from '../../../../contract/errors.ts';
+import type { EstimateRequest } from '../../../../contract/memory-estimate.ts';
 import type { RenderRequest } from '../../../../contract/request.ts';
 import type { EngineApi, RenderHooks } from '../engine-interface.ts';
 
@@ -94,6 +95,11 @@ export class Engine implements EngineApi {
 
   memory() {
     return { rss: process.pid, sessions: this.#released, budget: this.#settings.memoryBudget ?? 0, live: [], built: 0 };
+  }
+
+  async estimate({ width = 8, height = 8 }: EstimateRequest) {
+    const budget = this.#settings.memoryBudget ?? 0;
+    return { width, height, bytes: 1, weights: 1, activations: 0, part: 'the UNet', tiled: false, budget };
   }
 
   async releaseSessions(): Promise<void> {
