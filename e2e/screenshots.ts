@@ -14,7 +14,7 @@ mkdirSync(folder, { recursive: true });
 const prompts = [
   'a red house by the sea, soft watercolour',
   'a yellow star above a blue boat at sunset, flat poster',
-  'a small orange fish, paper cut',
+  'an orange fish by the sea, flat poster',
   'a green tree on the grass, ink outline',
   'a white moon in the night sky, soft watercolour',
   'a pink flower to the left of a white cup, flat poster',
@@ -116,7 +116,7 @@ try {
   await first.locator('.device', { hasText: /CPU|GPU|ML|NVIDIA/ }).waitFor();
   await shoot(first, 'first-start-dark');
   await first.context().close();
-  const requests = prompts.map((prompt, index) => ({ prompt, seed: 11 + index }));
+  const requests = prompts.map((prompt, index) => ({ prompt, seed: 11 + index, guidance: { scale: 4 } }));
   await studio.backend.call('queue.add', { requests });
   for (const colorScheme of ['dark', 'light'] as const) {
     const page = await studio.open({ colorScheme });
@@ -154,7 +154,7 @@ try {
     for (const name of ['Region 2', 'Region 1']) await page.getByRole('button', { name: `Remove ${name}` }).click();
     await page.keyboard.press('q');
     await page.getByRole('button', { name: 'Pause', exact: true }).click();
-    const more = prompts.map((prompt, seed) => ({ prompt, seed, steps: 60 }));
+    const more = prompts.map((prompt, seed) => ({ prompt, seed, steps: 60, guidance: { scale: 4 } }));
     await studio.backend.call('queue.add', {
       requests: [{ model: '/models/lost.safetensors', prompt: 'a lost model' }, ...more],
     });

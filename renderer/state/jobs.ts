@@ -39,9 +39,9 @@ const page = 200;
 /** Keeps the list of jobs as the queue has it. @returns what stops it */
 export function followJobs(transport: Transport): () => void {
   const stops = [
-    transport.onEvent((event) => hear(event, () => load(transport))),
+    transport.onEvent((event) => hear(event, () => void load(transport))),
     transport.onConnection((connection) => {
-      if (connection === 'open') load(transport);
+      if (connection === 'open') void load(transport);
     }),
   ];
   return () => {
@@ -49,21 +49,38 @@ export function followJobs(transport: Transport): () => void {
   };
 }
 
+/** Changes heard of so far. */
+let heard = 0;
+let loading = false;
+
+/**
+ * Fetches the list. What is heard meanwhile may be newer than the answer, or older: then it is fetched again, so that no
+ * job stays as it was a moment ago.
+ */
 async function load(transport: Transport): Promise<void> {
+  heard += 1;
+  if (loading) return;
+  loading = true;
   try {
-    const [waiting, ended, state] = await Promise.all([
-      transport.call('queue.list', { states: ['running', 'queued', 'paused', 'failed', 'set-aside'], limit: 1000 }),
-      transport.call('queue.list', { states: ['done', 'cancelled'], order: 'newest', limit: page }),
-      transport.call('queue.state', {}),
-    ]);
-    const jobs = new Map([...waiting.jobs, ...ended.jobs].map((job) => [job.id, job]));
-    useJobs.setState({ jobs, state, loaded: true });
+    for (let before = -1; before !== heard; ) {
+      before = heard;
+      const [waiting, ended, state] = await Promise.all([
+        transport.call('queue.list', { states: ['running', 'queued', 'paused', 'failed', 'set-aside'], limit: 1000 }),
+        transport.call('queue.list', { states: ['done', 'cancelled'], order: 'newest', limit: page }),
+        transport.call('queue.state', {}),
+      ]);
+      const jobs = new Map([...waiting.jobs, ...ended.jobs].map((job) => [job.id, job]));
+      useJobs.setState({ jobs, state, loaded: true });
+    }
   } catch (thrown) {
     tellError(thrown);
+  } finally {
+    loading = false;
   }
 }
 
 function hear(message: ImpastoEvent, reload: () => void): void {
+  if (message.event.startsWith('queue.') && message.event !== 'queue.progress') heard += 1;
   switch (message.event) {
     case 'queue.jobs': {
       const jobs = new Map(useJobs.getState().jobs);

@@ -166,10 +166,10 @@ SHARE = {"judge": 0.4, "repeats": 0.1, "base": 0.2, "extra": 0.3}
 
 def train(args, config: dict) -> None:
     preset, path = config["presets"][args.preset], args.runs / "judge.pt"
-    p = preset["judge"]
+    p, top = preset["judge"], args.rate or preset["judge"]["lr"]
     torch.manual_seed(config["seed"])
     judge = Judge().to(device()).to(memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(judge.parameters(), lr=p["lr"], weight_decay=0.02)
+    optimiser = torch.optim.AdamW(judge.parameters(), lr=top, weight_decay=0.02)
     state, step = load_state(path), 0
     if state:
         judge.load_state_dict(state["judge"])
@@ -187,7 +187,7 @@ def train(args, config: dict) -> None:
     while step - start < p["steps"] and not clock.over():
         done = max((step - start) / p["steps"], clock.done())
         for group in optimiser.param_groups:
-            group["lr"] = p["lr"] * min(1, (step - start + 1) / 100) * (1.01 - done)
+            group["lr"] = top * min(1, (step - start + 1) / 100) * (1.01 - done)
         parts, answers = [], []
         for pictures, y, n in sources:
             k = torch.randint(pictures.count, (n,), generator=generator, device=device())
@@ -308,6 +308,7 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("what", choices=["train", "measure", "export", "restore"])
     parser.add_argument("path", nargs="?", type=Path)
+    parser.add_argument("--rate", type=float, help="highest learning rate, where a run goes on from a trained one")
     args = parser.parse_args()
     {"train": train, "measure": measure, "export": export, "restore": restore}[args.what](args, load_config(args.preset, args.size))
 
