@@ -241,6 +241,7 @@ describe('paths that lead out', () => {
       'adapters.merge',
       'adapters.spectrum',
       'adapters.truncate',
+      'engine.estimate',
       'hub.fetch',
       'hub.plan',
       'library.addFolder',

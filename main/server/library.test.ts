@@ -161,6 +161,7 @@ describe('paths and names that lead out', () => {
         ['pictures.select', { source: { path }, method: { model: path }, clicks: [{ x: 1, y: 1, inside: true }] }],
         ['pictures.metadata', { path }],
         ['pictures.recall', { path }],
+        ['engine.estimate', { model: path }],
         ['prompt.count', { model: path, prompt: 'x' }],
         ['queue.previewBatch', { batch: { request: {}, csv: { path } } }],
       ];
