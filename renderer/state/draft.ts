@@ -11,8 +11,8 @@ interface DraftState {
   seedLocked: boolean;
 }
 
-// In the words that the built-in model knows.
-const first = { prompt: 'a red house by the sea, soft watercolour' };
+// In the words that the built-in model knows, and at the scale it draws best at: a first start begins with it.
+const first = { prompt: 'a red house by the sea, soft watercolour', guidance: { scale: 4 } };
 
 export function draftOf(request: RenderRequest): Draft {
   const { version: _v, init: _i, mask: _m, outpaint: _o, regions: _r, provider: _p, style: _s, ...draft } = request;

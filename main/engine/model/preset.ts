@@ -13,21 +13,13 @@ export interface Preset {
  * Settings that a model was made for, to start from: distilled models want few steps and no classifier-free guidance,
  * and give noise or burnt colours without.
  * @param distillations of the adapters in use: the first decides, before the model
- * @param builtin it is the model that Impasto ships with
  */
 export function presetFor(
   checkpoint: Pick<Checkpoint, 'variant' | 'scheduler' | 'name'>,
   distillations: readonly DistillationPreset[] = [],
-  builtin = false,
 ): Preset {
   const [distilled] = distillations;
   if (distilled) return adapterPreset(distilled);
-  if (builtin) {
-    return {
-      request: { scheduler: { name: 'ddim' }, guidance: { scale: 4 } },
-      reason: 'the built-in model: the settings that it is scored with',
-    };
-  }
   switch (checkpoint.variant) {
     case 'lcm':
       return {
