@@ -6,6 +6,7 @@ import { requestNow } from '../actions/draw.ts';
 import { tell, tellError } from '../state/notices.ts';
 import { useView } from '../state/view.ts';
 import { useTransport } from '../transport/context.tsx';
+import { Check } from '../ui/check.tsx';
 import { Dialog } from '../ui/dialog.tsx';
 import { ErrorCard } from '../ui/error-card.tsx';
 import { NumberInput } from '../ui/number-input.tsx';
@@ -166,12 +167,11 @@ function BatchForm() {
           </select>
         )}
       </div>
-      <label className="check">
-        <input type="checkbox" checked={wildcards} onChange={(event) => setWildcards(event.target.checked)} />
+      <Check checked={wildcards} onChange={setWildcards}>
         <span>
           Fill in <code>__name__</code> and <code>{'{a|b}'}</code> in the prompts
         </span>
-      </label>
+      </Check>
       {error && <ErrorCard error={error} />}
       {preview && preview.first.length > 0 && (
         <section className="batch-preview" aria-label="The first of them">

@@ -172,3 +172,15 @@ export function show(next: Shown, follow: boolean): void {
     ...(!same && { comparing: false }),
   });
 }
+
+/** Waits until something is so of the canvas. */
+export async function untilCanvas(there: () => boolean): Promise<void> {
+  if (there()) return;
+  await new Promise<void>((resolve) => {
+    const stop = useCanvas.subscribe(() => {
+      if (!there()) return;
+      stop();
+      resolve();
+    });
+  });
+}

@@ -7,6 +7,7 @@ import { modelName } from '../state/models.ts';
 import { useView } from '../state/view.ts';
 import { useTransport } from '../transport/context.tsx';
 import { ErrorCard } from '../ui/error-card.tsx';
+import { PathInput, plainPath } from '../ui/path-input.tsx';
 import { useCanvas } from './canvas-state.ts';
 
 /** How clicks select: by the picture's edges, or with a segmentation model of the library; and how to come by one. */
@@ -103,7 +104,7 @@ export function ClickMethod() {
             className="model-add"
             onSubmit={(event) => {
               event.preventDefault();
-              const named = path.trim().replace(/^["']|["']$/g, '');
+              const named = plainPath(path);
               if (named) void add(named);
             }}
           >
@@ -111,17 +112,17 @@ export function ClickMethod() {
               Folder of a Segment Anything model
             </label>
             <div className="model-path">
-              <input
+              <PathInput
                 id="click-model-path"
-                className="text"
                 placeholder="/models/mobile-sam"
-                spellCheck={false}
                 value={path}
-                onChange={(event) => setPath(event.target.value)}
+                onChange={setPath}
+                submit={
+                  <>
+                    <FolderOpen size={15} aria-hidden="true" /> Use
+                  </>
+                }
               />
-              <button type="submit" className="button quiet" disabled={path.trim() === ''}>
-                <FolderOpen size={15} aria-hidden="true" /> Use
-              </button>
             </div>
             <div className="model-choose">
               {transport.chooseModel && (

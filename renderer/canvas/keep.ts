@@ -1,6 +1,6 @@
 import { readsRegionPrompts } from '../compose/methods.ts';
 import { useDraft } from '../state/draft.ts';
-import { frameOf, type Margins, type Shown, useCanvas } from './canvas-state.ts';
+import { frameOf, type Margins, type Shown, untilCanvas, useCanvas } from './canvas-state.ts';
 import { readRecord, writeRecord } from './kept-record.ts';
 import { isEmpty, maskId, type RegionLayer, useLayers } from './layers.ts';
 import { raster } from './raster/client.ts';
@@ -94,18 +94,10 @@ async function canBeShown({ url }: Shown): Promise<boolean> {
 }
 
 /** Once what is on the canvas has its size: layers lie on that. Nothing is on it: at once. */
-async function sized(): Promise<void> {
-  const there = () => {
+function sized(): Promise<void> {
+  return untilCanvas(() => {
     const { shown, size } = useCanvas.getState();
     return size.width > 0 || (shown === null && useLayers.getState().regions.length === 0);
-  };
-  if (there()) return;
-  await new Promise<void>((resolve) => {
-    const stop = useCanvas.subscribe(() => {
-      if (!there()) return;
-      stop();
-      resolve();
-    });
   });
 }
 

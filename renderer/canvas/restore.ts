@@ -3,7 +3,7 @@ import type { Region, RenderRequest } from '../../contract/request.ts';
 import { resourceUrls } from '../../contract/resources.ts';
 import { uploadIdOf, uploadIdOfFile } from '../../contract/uploads.ts';
 import { picturesOf, useJobs } from '../state/jobs.ts';
-import { type Shown, show, shownOf, useCanvas } from './canvas-state.ts';
+import { type Shown, show, shownOf, untilCanvas, useCanvas } from './canvas-state.ts';
 import { maskId, type RegionLayer, useLayers } from './layers.ts';
 import { raster } from './raster/client.ts';
 
@@ -51,18 +51,10 @@ export async function showAndWait(start: Shown): Promise<void> {
   image.src = start.url;
   await image.decode();
   const sized = { ...start, width: image.naturalWidth, height: image.naturalHeight };
-  const there = () => {
+  show(sized, false);
+  await untilCanvas(() => {
     const { shown, size } = useCanvas.getState();
     return shown?.id === sized.id && size.width === sized.width && size.height === sized.height;
-  };
-  show(sized, false);
-  if (there()) return;
-  await new Promise<void>((resolve) => {
-    const stop = useCanvas.subscribe(() => {
-      if (!there()) return;
-      stop();
-      resolve();
-    });
   });
 }
 

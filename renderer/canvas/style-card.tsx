@@ -6,6 +6,7 @@ import { editScheduler, useDraft } from '../state/draft.ts';
 import { useJobs } from '../state/jobs.ts';
 import { useModels } from '../state/models.ts';
 import { editStyle, leaveStyle, publishedInversion, useStyle } from '../state/style.ts';
+import { Check } from '../ui/check.tsx';
 import { SliderRow } from '../ui/slider-row.tsx';
 import { hasMargins, noMargins, useCanvas } from './canvas-state.ts';
 import { setMargins } from './frame-drag.ts';
@@ -151,23 +152,6 @@ function Line({
         </button>
       )}
     </li>
-  );
-}
-
-function Check({
-  checked,
-  onChange,
-  children,
-}: {
-  checked: boolean;
-  onChange(checked: boolean): void;
-  children: ReactNode;
-}) {
-  return (
-    <label className="check">
-      <input type="checkbox" checked={checked} onChange={(event) => onChange(event.target.checked)} />
-      {children}
-    </label>
   );
 }
 

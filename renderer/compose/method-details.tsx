@@ -2,6 +2,7 @@ import { ChevronRight } from 'lucide-react';
 import { Collapsible } from 'radix-ui';
 import { Composition } from '../../contract/request.ts';
 import { edit, useDraft } from '../state/draft.ts';
+import { Check } from '../ui/check.tsx';
 import { Choice } from '../ui/choice.tsx';
 import { SliderRow } from '../ui/slider-row.tsx';
 import { updateStepsOf } from './methods.ts';
@@ -53,26 +54,16 @@ export function MethodDetails() {
               step={0.05}
               onChange={(threshold) => change({ threshold })}
             />
-            <label className="check">
-              <input
-                type="checkbox"
-                checked={composition.closeMasks}
-                onChange={(event) => change({ closeMasks: event.target.checked })}
-              />
+            <Check checked={composition.closeMasks} onChange={(checked) => change({ closeMasks: checked })}>
               Close holes of the masks
-            </label>
+            </Check>
           </>
         )}
         {method === 'lora-composer' && (
           <>
-            <label className="check">
-              <input
-                type="checkbox"
-                checked={composition.reinit}
-                onChange={(event) => change({ reinit: event.target.checked })}
-              />
+            <Check checked={composition.reinit} onChange={(checked) => change({ reinit: checked })}>
               Start regions from their own noise
-            </label>
+            </Check>
             {mode === 'forward' && (
               <>
                 <SliderRow

@@ -6,6 +6,7 @@ import { tell } from '../state/notices.ts';
 import { meantPictures } from '../state/pictures.ts';
 import { useView } from '../state/view.ts';
 import { useTransport } from '../transport/context.tsx';
+import { Check } from '../ui/check.tsx';
 import { Choice } from '../ui/choice.tsx';
 import { Dialog } from '../ui/dialog.tsx';
 import { ErrorCard } from '../ui/error-card.tsx';
@@ -138,7 +139,9 @@ function ExportForm() {
         />
       )}
       {(output.format === 'webp' || output.format === 'avif') && (
-        <Check label="Lossless" checked={output.lossless} onChange={(lossless) => change({ lossless })} />
+        <Check checked={output.lossless} onChange={(lossless) => change({ lossless })}>
+          Lossless
+        </Check>
       )}
       {output.format !== 'png' && output.format !== 'tiff' && !output.lossless && (
         <SliderRow
@@ -151,10 +154,11 @@ function ExportForm() {
       )}
       <div className="export-size">
         <Check
-          label="Resize"
           checked={output.resize !== undefined}
           onChange={(on) => change({ resize: on ? { width: pictures[0]?.width ?? 512 } : undefined })}
-        />
+        >
+          Resize
+        </Check>
         {output.resize && (
           <span className="export-sides">
             {(['width', 'height'] as const).map((name) => (
@@ -189,11 +193,9 @@ function ExportForm() {
         note={nameTokens.map((token) => `{${token}}`).join(' ')}
         onChange={(name) => change({ name })}
       />
-      <Check
-        label="Keep its settings inside, so that it can be drawn again"
-        checked={output.metadata}
-        onChange={(metadata) => change({ metadata })}
-      />
+      <Check checked={output.metadata} onChange={(metadata) => change({ metadata })}>
+        Keep its settings inside, so that it can be drawn again
+      </Check>
       {problems.map((problem) => (
         <ErrorCard key={problem.message} error={problem} />
       ))}
@@ -230,15 +232,6 @@ function KeepAs({ output }: { output: ExportOptions }) {
         Keep
       </button>
     </span>
-  );
-}
-
-function Check({ label, checked, onChange }: { label: string; checked: boolean; onChange(checked: boolean): void }) {
-  return (
-    <label className="check">
-      <input type="checkbox" checked={checked} onChange={(event) => onChange(event.target.checked)} />
-      {label}
-    </label>
   );
 }
 

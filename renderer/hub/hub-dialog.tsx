@@ -7,6 +7,8 @@ import { chooseModel } from '../state/models.ts';
 import { tellError } from '../state/notices.ts';
 import { useView } from '../state/view.ts';
 import { useTransport } from '../transport/context.tsx';
+import { byteSize } from '../ui/byte-size.ts';
+import { Check } from '../ui/check.tsx';
 import { Dialog } from '../ui/dialog.tsx';
 import { ErrorCard } from '../ui/error-card.tsx';
 import { Tip } from '../ui/tip.tsx';
@@ -117,10 +119,12 @@ function PlanCard({
     <section className="hub-plan" aria-label="What would be fetched">
       <h3>{id}</h3>
       <p>
-        {files.length === 1 ? '1 file' : `${files.length} files`}, {size(bytes)}
-        {bytesHere > 0 && `, of which ${size(bytesHere)} are here already`}. {size(bytesFree)} free on the disk.
+        {files.length === 1 ? '1 file' : `${files.length} files`}, {byteSize(bytes)}
+        {bytesHere > 0 && `, of which ${byteSize(bytesHere)} are here already`}. {byteSize(bytesFree)} free on the disk.
       </p>
-      {still > bytesFree && <p className="adapter-warning">That does not fit: {size(still - bytesFree)} too little.</p>}
+      {still > bytesFree && (
+        <p className="adapter-warning">That does not fit: {byteSize(still - bytesFree)} too little.</p>
+      )}
       <p className="hint">Goes to {folder}</p>
       <details>
         <summary>Files</summary>
@@ -128,7 +132,7 @@ function PlanCard({
           {files.map((file) => (
             <li key={file.path}>
               <span>{file.path}</span>
-              <span>{size(file.bytes)}</span>
+              <span>{byteSize(file.bytes)}</span>
             </li>
           ))}
         </ul>
@@ -151,8 +155,7 @@ function PlanCard({
           {note}
         </p>
       ))}
-      <label className="check">
-        <input type="checkbox" checked={agreed} onChange={(event) => onAgree(event.target.checked)} />
+      <Check checked={agreed} onChange={onAgree}>
         <span>
           I agree to its licence: {licence.name ?? licence.id}
           {licence.link && (
@@ -164,9 +167,9 @@ function PlanCard({
             </>
           )}
         </span>
-      </label>
+      </Check>
       <button type="button" className="button primary" disabled={!agreed || busy} onClick={onBegin}>
-        <Download size={15} aria-hidden="true" /> Download {size(still)}
+        <Download size={15} aria-hidden="true" /> Download {byteSize(still)}
       </button>
     </section>
   );
@@ -181,9 +184,9 @@ function DownloadRow({ download }: { download: HubDownload }) {
   const use = () => path && void chooseModel(transport, path).then(() => useView.setState({ dialog: null }), tellError);
   const said = {
     running: progress
-      ? `${size(progress.received)} of ${size(progress.total)}, ${size(progress.speed)} a second${left(progress)}`
+      ? `${byteSize(progress.received)} of ${byteSize(progress.total)}, ${byteSize(progress.speed)} a second${left(progress)}`
       : 'Begins',
-    stopped: `Stopped${progress ? ` at ${size(progress.received)} of ${size(progress.total)}` : ''}. It goes on from there.`,
+    stopped: `Stopped${progress ? ` at ${byteSize(progress.received)} of ${byteSize(progress.total)}` : ''}. It goes on from there.`,
     failed: 'Broken off',
     done: 'Here',
   }[state];
@@ -255,10 +258,4 @@ function left({ received, total, speed }: NonNullable<HubDownload['progress']>):
   if (speed <= 0) return '';
   const seconds = (total - received) / speed;
   return seconds >= 90 ? `, ${Math.round(seconds / 60)} min left` : `, ${Math.ceil(seconds)} s left`;
-}
-
-function size(bytes: number): string {
-  if (bytes >= 2 ** 30) return `${(bytes / 2 ** 30).toFixed(1)} GB`;
-  if (bytes >= 2 ** 20) return `${(bytes / 2 ** 20).toFixed(1)} MB`;
-  return `${Math.ceil(bytes / 1024)} kB`;
 }

@@ -1,6 +1,7 @@
 import { X } from 'lucide-react';
 import { useState } from 'react';
 import { modelName } from '../state/models.ts';
+import { Check } from '../ui/check.tsx';
 import { SliderRow } from '../ui/slider-row.tsx';
 import { Tip } from '../ui/tip.tsx';
 import type { Inspected } from './inspector-dialog.tsx';
@@ -57,14 +58,9 @@ export function MergeTab({ inspected }: { inspected: Inspected }) {
         without={parts.map((part) => part.path)}
         onChoose={(other) => setParts([...parts, { path: other, weight: 1 }])}
       />
-      <label className="check">
-        <input
-          type="checkbox"
-          checked={rank !== null}
-          onChange={(event) => setRank(event.target.checked ? 16 : null)}
-        />
+      <Check checked={rank !== null} onChange={(checked) => setRank(checked ? 16 : null)}>
         Cut to a rank; uncut, the ranks add up
-      </label>
+      </Check>
       {rank !== null && <SliderRow label="Rank" value={rank} min={1} max={128} most={4096} onChange={setRank} />}
     </SaveForm>
   );

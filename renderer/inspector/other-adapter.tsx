@@ -5,6 +5,7 @@ import { modelName, useModels } from '../state/models.ts';
 import { tellError } from '../state/notices.ts';
 import { useTransport } from '../transport/context.tsx';
 import { Choice } from '../ui/choice.tsx';
+import { PathInput, plainPath } from '../ui/path-input.tsx';
 
 /** Chooses another adapter: of the rack first, then of the library, or by its path. */
 export function OtherAdapter({
@@ -50,23 +51,19 @@ export function OtherAdapter({
         className="model-path"
         onSubmit={(event) => {
           event.preventDefault();
-          const plain = path.trim().replace(/^["']|["']$/g, '');
-          if (plain) onChoose(plain);
+          const named = plainPath(path);
+          if (named) onChoose(named);
           setPath('');
         }}
       >
         {options.length === 0 && <span className="field-label">{label}</span>}
-        <input
-          className="text"
+        <PathInput
           aria-label={`${label}: path of a LoRA file`}
           placeholder={options.length > 0 ? 'or its path' : '/loras/name.safetensors'}
-          spellCheck={false}
           value={path}
-          onChange={(event) => setPath(event.target.value)}
+          onChange={setPath}
+          submit="Choose"
         />
-        <button type="submit" className="button quiet" disabled={path.trim() === ''}>
-          Choose
-        </button>
       </form>
     </div>
   );

@@ -7,6 +7,8 @@ import { modelName } from '../state/models.ts';
 import { tell, tellError } from '../state/notices.ts';
 import { useTransport } from '../transport/context.tsx';
 import type { Transport } from '../transport/transport.ts';
+import { byteSize } from '../ui/byte-size.ts';
+import { Check } from '../ui/check.tsx';
 import { Choice } from '../ui/choice.tsx';
 import { ErrorCard } from '../ui/error-card.tsx';
 import { besidePath, inFolder } from './saved-path.ts';
@@ -86,10 +88,9 @@ export function SaveForm({
               onChange={setKeys}
             />
           )}
-          <label className="check">
-            <input type="checkbox" checked={half} onChange={(event) => setHalf(event.target.checked)} />
+          <Check checked={half} onChange={setHalf}>
             16 bits: half the size
-          </label>
+          </Check>
         </div>
         {error && (
           <>
@@ -128,13 +129,12 @@ export function SaveForm({
 function Written({ written }: { written: WrittenAdapter }) {
   const transport = useTransport();
   const { path, bytes, highestRank, kept, warnings } = written;
-  const size = bytes >= 2 ** 20 ? `${(bytes / 2 ** 20).toFixed(1)} MB` : `${Math.ceil(bytes / 1024)} kB`;
   return (
     <div className="save-written" role="status">
       <p>
         <strong>{modelName(path)} is saved</strong>
         <span>
-          {size}, ranks up to {highestRank}
+          {byteSize(bytes)}, ranks up to {highestRank}
           {kept !== null && `, ${(100 * kept).toFixed(1)} % of the energy`}
         </span>
       </p>

@@ -15,30 +15,25 @@ async function doable(label: string, act: () => Promise<unknown>, undo: () => Pr
   record({ label, undo: () => void undo().catch(tellError), redo: () => void act().catch(tellError) });
 }
 
-/** The job that is drawn after each of these: where it stands now. */
-function followers(ids: readonly number[]): ReadonlyMap<number, number | undefined> {
-  const waiting = waitingJobs(useJobs.getState().jobs);
-  return new Map(ids.map((id) => [id, waiting[waiting.findIndex((job) => job.id === id) + 1]?.id]));
-}
-
-/** Puts jobs where they stood: the last one first, as each stands before the next. */
-async function putBack(transport: Transport, places: ReadonlyMap<number, number | undefined>): Promise<void> {
-  for (const [id, before] of [...places].reverse()) {
-    const stillWaits = waitingJobs(useJobs.getState().jobs).some((job) => job.id === before && job.state !== 'running');
-    const place = before !== undefined && (stillWaits || places.has(before)) ? { before } : 'end';
-    await transport.call('queue.reorder', { ids: [id], place });
-  }
+/** Remembers where a job stands. @returns what puts it there again: before the job that followed, or last where that waits no more */
+function placeKept(transport: Transport, id: number): () => Promise<unknown> {
+  const waiting = () => waitingJobs(useJobs.getState().jobs);
+  const before = waiting()[waiting().findIndex((job) => job.id === id) + 1]?.id;
+  return () => {
+    const waits = waiting().some((job) => job.id === before && job.state !== 'running');
+    return transport.call('queue.reorder', { ids: [id], place: before !== undefined && waits ? { before } : 'end' });
+  };
 }
 
 /** Cancels a job that waits or is drawn; undone, it waits again where it stood, and keeps what it had drawn. */
 export function cancelJob(transport: Transport, id: number): Promise<void> {
-  const places = followers([id]);
+  const putBack = placeKept(transport, id);
   return doable(
     'Cancel a job',
     () => transport.call('queue.cancel', { ids: [id] }),
     async () => {
       await transport.call('queue.retry', { ids: [id] });
-      await putBack(transport, places);
+      await putBack();
     },
   );
 }
@@ -58,12 +53,8 @@ export function cancelAllJobs(transport: Transport): Promise<void> {
 }
 
 export function moveJob(transport: Transport, id: number, place: 'front' | { before: number }): Promise<void> {
-  const places = followers([id]);
-  return doable(
-    'Move a job',
-    () => transport.call('queue.reorder', { ids: [id], place }),
-    () => putBack(transport, places),
-  );
+  const putBack = placeKept(transport, id);
+  return doable('Move a job', () => transport.call('queue.reorder', { ids: [id], place }), putBack);
 }
 
 /** Holds a job back, or lets it be drawn again. */

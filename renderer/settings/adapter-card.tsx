@@ -11,6 +11,7 @@ import { edit, useDraft } from '../state/draft.ts';
 import { openInspector } from '../state/inspector.ts';
 import { modelName } from '../state/models.ts';
 import { useTransport } from '../transport/context.tsx';
+import { Check } from '../ui/check.tsx';
 import { Choice } from '../ui/choice.tsx';
 import { ErrorCard } from '../ui/error-card.tsx';
 import { Tip } from '../ui/tip.tsx';
@@ -156,16 +157,14 @@ function WhenAndWhere({ adapter, at, name }: { adapter: AdapterRef; at: number; 
         <span className="field-note">{summary.join(', ')}</span>
       </Collapsible.Trigger>
       <Collapsible.Content className="more-content">
-        <label className="check">
-          <input
-            type="checkbox"
-            checked={textStrength !== undefined}
-            onChange={(event) =>
-              event.target.checked ? changeAdapter(at, { textStrength: adapter.strength }) : without('textStrength')
-            }
-          />
+        <Check
+          checked={textStrength !== undefined}
+          onChange={(checked) =>
+            checked ? changeAdapter(at, { textStrength: adapter.strength }) : without('textStrength')
+          }
+        >
           Another strength on the text
-        </label>
+        </Check>
         {textStrength !== undefined && (
           <AdapterStrength
             label="On the text encoder"
@@ -174,23 +173,21 @@ function WhenAndWhere({ adapter, at, name }: { adapter: AdapterRef; at: number; 
           />
         )}
         <StepRange name={name} steps={steps} onChange={(next) => changeAdapter(at, { steps: next })} />
-        <label className="check">
-          <input
-            type="checkbox"
-            checked={curve !== undefined}
-            onChange={(event) =>
-              event.target.checked
-                ? changeAdapter(at, {
-                    curve: [
-                      [0, 1],
-                      [1, 1],
-                    ],
-                  })
-                : without('curve')
-            }
-          />
+        <Check
+          checked={curve !== undefined}
+          onChange={(checked) =>
+            checked
+              ? changeAdapter(at, {
+                  curve: [
+                    [0, 1],
+                    [1, 1],
+                  ],
+                })
+              : without('curve')
+          }
+        >
           Strength changes over the steps
-        </label>
+        </Check>
         {curve && <StepCurve name={name} points={curve} onChange={(next) => changeAdapter(at, { curve: next })} />}
         {(regions.length > 0 || region !== undefined) && (
           <Choice

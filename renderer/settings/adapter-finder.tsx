@@ -5,6 +5,7 @@ import { useDraft } from '../state/draft.ts';
 import { useModels } from '../state/models.ts';
 import { tellError } from '../state/notices.ts';
 import { useTransport } from '../transport/context.tsx';
+import { PathInput, plainPath } from '../ui/path-input.tsx';
 
 /** Rows that are fetched; whoever looks for one beyond them types its name. */
 const most = 100;
@@ -83,20 +84,16 @@ export function AdapterFinder({ onChoose }: { onChoose(path: string): void }) {
         className="model-path"
         onSubmit={(event) => {
           event.preventDefault();
-          if (path.trim()) onChoose(path.trim().replace(/^["']|["']$/g, ''));
+          if (path.trim()) onChoose(plainPath(path));
         }}
       >
-        <input
-          className="text"
+        <PathInput
           aria-label="Path of a LoRA file"
           placeholder="/loras/name.safetensors"
-          spellCheck={false}
           value={path}
-          onChange={(event) => setPath(event.target.value)}
+          onChange={setPath}
+          submit="Add it"
         />
-        <button type="submit" className="button quiet" disabled={path.trim() === ''}>
-          Add it
-        </button>
       </form>
     </>
   );

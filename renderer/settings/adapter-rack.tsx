@@ -46,41 +46,33 @@ export function AdapterRack() {
       <div className="rack-head">
         <h2 className="field-label">Adapters</h2>
         <div className="rack-buttons">
-          <Popover.Root open={suggesting} onOpenChange={setSuggesting}>
-            <Popover.Trigger className="rack-add">
-              <Lightbulb size={14} aria-hidden="true" /> Suggest
-            </Popover.Trigger>
-            <Popover.Portal>
-              <Popover.Content
-                aria-label="Suggested adapters"
-                className="popover finder-popover"
-                align="start"
-                side="right"
-                // Past the button beside it.
-                sideOffset={68}
-                collisionPadding={8}
-              >
-                <AdapterSuggestions onAdd={({ path, strength }) => void add(path, strength)} />
-              </Popover.Content>
-            </Popover.Portal>
-          </Popover.Root>
-          <Popover.Root open={adding} onOpenChange={setAdding}>
-            <Popover.Trigger className="rack-add">
-              <Plus size={14} aria-hidden="true" /> Add
-            </Popover.Trigger>
-            <Popover.Portal>
-              <Popover.Content
-                aria-label="Add an adapter"
-                className="popover finder-popover"
-                align="start"
-                side="right"
-                sideOffset={10}
-                collisionPadding={8}
-              >
-                <AdapterFinder onChoose={(path) => void add(path)} />
-              </Popover.Content>
-            </Popover.Portal>
-          </Popover.Root>
+          <RackPopover
+            open={suggesting}
+            onOpenChange={setSuggesting}
+            label="Suggested adapters"
+            // Past the button beside it.
+            sideOffset={68}
+            trigger={
+              <>
+                <Lightbulb size={14} aria-hidden="true" /> Suggest
+              </>
+            }
+          >
+            <AdapterSuggestions onAdd={({ path, strength }) => void add(path, strength)} />
+          </RackPopover>
+          <RackPopover
+            open={adding}
+            onOpenChange={setAdding}
+            label="Add an adapter"
+            sideOffset={10}
+            trigger={
+              <>
+                <Plus size={14} aria-hidden="true" /> Add
+              </>
+            }
+          >
+            <AdapterFinder onChoose={(path) => void add(path)} />
+          </RackPopover>
         </div>
       </div>
       {error && <ErrorCard error={error} onDismiss={() => setError(null)} />}
@@ -98,5 +90,39 @@ export function AdapterRack() {
         </div>
       )}
     </section>
+  );
+}
+
+function RackPopover({
+  open,
+  onOpenChange,
+  label,
+  sideOffset,
+  trigger,
+  children,
+}: {
+  open: boolean;
+  onOpenChange(open: boolean): void;
+  label: string;
+  sideOffset: number;
+  trigger: React.ReactNode;
+  children: React.ReactNode;
+}) {
+  return (
+    <Popover.Root open={open} onOpenChange={onOpenChange}>
+      <Popover.Trigger className="rack-add">{trigger}</Popover.Trigger>
+      <Popover.Portal>
+        <Popover.Content
+          aria-label={label}
+          className="popover finder-popover"
+          align="start"
+          side="right"
+          sideOffset={sideOffset}
+          collisionPadding={8}
+        >
+          {children}
+        </Popover.Content>
+      </Popover.Portal>
+    </Popover.Root>
   );
 }

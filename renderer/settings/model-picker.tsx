@@ -9,6 +9,7 @@ import { tell } from '../state/notices.ts';
 import { useView } from '../state/view.ts';
 import { useTransport } from '../transport/context.tsx';
 import { ErrorCard } from '../ui/error-card.tsx';
+import { PathInput, plainPath } from '../ui/path-input.tsx';
 import { ModelThumb } from './adapter-finder.tsx';
 
 export function ModelPicker() {
@@ -55,8 +56,8 @@ export function ModelPicker() {
   const watch = async () => {
     setError(null);
     try {
-      await transport.call('library.addFolder', { kind: 'models', path: plain(path) });
-      tell('Models of that folder come into the list as they are found.', plain(path));
+      await transport.call('library.addFolder', { kind: 'models', path: plainPath(path) });
+      tell('Models of that folder come into the list as they are found.', plainPath(path));
       setPath('');
     } catch (thrown) {
       setError(asImpastoError(thrown).toRecord());
@@ -144,24 +145,24 @@ export function ModelPicker() {
               className="model-add"
               onSubmit={(event) => {
                 event.preventDefault();
-                if (path.trim()) void choose(plain(path));
+                if (path.trim()) void choose(plainPath(path));
               }}
             >
               <label className="field-label" htmlFor="model-path">
                 Open a model file or folder
               </label>
               <div className="model-path">
-                <input
+                <PathInput
                   id="model-path"
-                  className="text"
                   placeholder="/models/name.safetensors"
-                  spellCheck={false}
                   value={path}
-                  onChange={(event) => setPath(event.target.value)}
+                  onChange={setPath}
+                  submit={
+                    <>
+                      <FolderOpen size={15} aria-hidden="true" /> Open
+                    </>
+                  }
                 />
-                <button type="submit" className="button quiet" disabled={path.trim() === ''}>
-                  <FolderOpen size={15} aria-hidden="true" /> Open
-                </button>
               </div>
               <div className="model-choose">
                 <button
@@ -215,11 +216,6 @@ export function ModelPicker() {
       ))}
     </div>
   );
-}
-
-/** A path as it was meant: file managers copy it with quotes. */
-function plain(path: string): string {
-  return path.trim().replace(/^["']|["']$/g, '');
 }
 
 function entryLine({ base, variant, dtype, bytes, trainedSize, state }: ModelEntry): string {

@@ -5,10 +5,12 @@ import type { LibraryFolders } from '../../contract/library.ts';
 import type { Settings, SettingsChange } from '../../contract/settings.ts';
 import { useView } from '../state/view.ts';
 import { useTransport } from '../transport/context.tsx';
+import { Check } from '../ui/check.tsx';
 import { Choice } from '../ui/choice.tsx';
 import { Dialog } from '../ui/dialog.tsx';
 import { ErrorCard } from '../ui/error-card.tsx';
 import { NumberInput } from '../ui/number-input.tsx';
+import { PathInput, plainPath } from '../ui/path-input.tsx';
 import { Tip } from '../ui/tip.tsx';
 
 /** What is chosen once for all pictures; each change is kept at once. */
@@ -84,12 +86,10 @@ function Preferences({ settings }: { settings: Settings }) {
       />
       <div className="dialog-field">
         <span className="field-label">Memory</span>
-        <label className="check">
-          <input
-            type="checkbox"
-            checked={memoryBudget !== null}
-            onChange={(event) => void choose({ memoryBudget: event.target.checked ? 8 * gigabyte : null })}
-          />
+        <Check
+          checked={memoryBudget !== null}
+          onChange={(checked) => void choose({ memoryBudget: checked ? 8 * gigabyte : null })}
+        >
           Limit what models may take
           {memoryBudget !== null && (
             <>
@@ -104,7 +104,7 @@ function Preferences({ settings }: { settings: Settings }) {
               GB
             </>
           )}
-        </label>
+        </Check>
         <p className="hint">
           {memoryBudget === null ? 'Most of what is free. ' : ''}Memory and preview change when Impasto next starts.
         </p>
@@ -172,21 +172,17 @@ function Folders({
         className="model-path"
         onSubmit={(event) => {
           event.preventDefault();
-          const path = typed.trim().replace(/^["']|["']$/g, '');
+          const path = plainPath(typed);
           if (path) void onAdd(path).then((taken) => taken && setTyped(''));
         }}
       >
-        <input
-          className="text"
+        <PathInput
           aria-label={`Add to ${title.toLowerCase()}`}
           placeholder="Path of a folder"
-          spellCheck={false}
           value={typed}
-          onChange={(event) => setTyped(event.target.value)}
+          onChange={setTyped}
+          submit="Add"
         />
-        <button type="submit" className="button quiet" disabled={typed.trim() === ''}>
-          Add
-        </button>
       </form>
     </Section>
   );
