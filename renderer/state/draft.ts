@@ -11,29 +11,29 @@ interface DraftState {
   seedLocked: boolean;
 }
 
-// In the words that the built-in model knows, and at the scale it draws best at: a first start begins with it.
-const first = { prompt: 'a red house by the sea, soft watercolour', guidance: { scale: 4 } };
+// In the words that the built-in model knows.
+const firstPrompt = 'a red house by the sea, soft watercolour';
 
 export function draftOf(request: RenderRequest): Draft {
   const { version: _v, init: _i, mask: _m, outpaint: _o, regions: _r, provider: _p, style: _s, ...draft } = request;
   return draft;
 }
 
-export const firstDraft: Draft = draftOf(RenderRequest.parse(first));
+export const firstDraft: Draft = draftOf(RenderRequest.parse({ prompt: firstPrompt }));
 
 const storageKey = 'impasto.draft';
 
 function stored(): DraftState {
-  const fresh: DraftState = { draft: firstDraft, seedLocked: false };
+  const first: DraftState = { draft: firstDraft, seedLocked: false };
   const text = globalThis.localStorage?.getItem(storageKey);
-  if (!text) return fresh;
+  if (!text) return first;
   try {
     const { draft, seedLocked } = JSON.parse(text) as DraftState;
     // Half of what a method needs may be there, and the regions lie on the canvas.
     return { draft: draftOf(RequestFields.parse(draft)), seedLocked: seedLocked === true };
   } catch {
     // Written by another version: what was typed then cannot be read now.
-    return fresh;
+    return first;
   }
 }
 
