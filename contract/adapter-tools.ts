@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import { FilePath } from './file-path.ts';
+import { Warning } from './warning.ts';
 
 /** What is asked of an adapter file by the inspector and by `impasto adapter`, and what is answered. */
 
-const Warnings = z.array(z.object({ code: z.string(), message: z.string() }));
+const Warnings = z.array(Warning);
 const Network = z.enum(['unet', 'textEncoder', 'textEncoder2']);
 
 /**
@@ -132,3 +133,8 @@ export const adapterToolOutputs = {
 
 export type AdapterTool = keyof typeof adapterToolInputs;
 export type AdapterToolInput<Tool extends AdapterTool> = z.output<(typeof adapterToolInputs)[Tool]>;
+
+/** A layer as a question names it. */
+export function layerName({ network, module }: Pick<LayerSpectrum, 'network' | 'module'>): string {
+  return `${network}.${module}`;
+}

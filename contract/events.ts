@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { HubDownload, LibraryFolders, ScanProgress } from './library.ts';
 import { Job, JobId, JobPicture, JobProgress, QueueState } from './queue.ts';
 import { Settings } from './settings.ts';
+import { Warning } from './warning.ts';
 
 /**
  * Everything that is told without being asked, by name. Previews are pixels and travel as binary frames
@@ -31,7 +32,7 @@ export const events = {
   'library.folders': LibraryFolders,
   /** How far a look through the folders is; `done` equals `total` at its end. */
   'library.progress': ScanProgress,
-  'library.warning': z.object({ code: z.string(), message: z.string() }),
+  'library.warning': Warning,
   /** A download as it is now: begun, further, stopped, failed or done. */
   'hub.download': HubDownload,
   'hub.removed': z.object({ id: z.number().int() }),

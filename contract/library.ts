@@ -4,12 +4,12 @@ import { ExportOptions } from './export.ts';
 import { FilePath } from './file-path.ts';
 import { JobId } from './queue.ts';
 import { UploadId } from './uploads.ts';
+import { Warning } from './warning.ts';
 
 /** The library as a window sees it: models, pictures, and what is fetched from the Hugging Face hub. */
 
 const path = FilePath;
 const Problem = z.object({ code: z.enum(errorCodes), message: z.string(), remedy: z.string() });
-const Warning = z.object({ code: z.string(), message: z.string() });
 const page = {
   offset: z.number().int().min(0).default(0),
   limit: z.number().int().min(1).max(1000).default(100),

@@ -3,6 +3,7 @@ import { errorCodes } from './errors.ts';
 import { ExportOptions } from './export.ts';
 import { FilePath } from './file-path.ts';
 import { RenderRequest } from './request.ts';
+import { Warning } from './warning.ts';
 
 /**
  * The queue as every face sees it: jobs, their states, what may be asked of them and what is told of them.
@@ -88,7 +89,7 @@ export const Job = z.object({
   reduced: z.boolean(),
   /** In words: what last happened to it, e.g. "The engine died: goes on from step 12 of picture 3." */
   note: z.string(),
-  warnings: z.array(z.object({ code: z.string(), message: z.string() })),
+  warnings: z.array(Warning),
   error: ErrorInfo.nullable(),
   progress: JobProgress.nullable(),
   /** What it was asked to do at its next step: hold, end, or go back to the queue. */

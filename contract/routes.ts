@@ -31,6 +31,7 @@ import { EstimateRequest, MemoryEstimate } from './memory-estimate.ts';
 import { BatchPreview, ErrorInfo, Job, JobId, JobList, QueueState, queueInputs, RequestField } from './queue.ts';
 import { maxPromptLength, PredictionType, ProviderName, RenderRequest } from './request.ts';
 import { Settings, SettingsChange } from './settings.ts';
+import { Warning } from './warning.ts';
 
 /**
  * Every request that a window, a browser or a command can make of Impasto, by name. One handler map answers them
@@ -51,7 +52,6 @@ const nothing = z.strictObject({});
 const Done = z.object({});
 const Ids = z.object({ ids: z.array(JobId) });
 const path = FilePath;
-const Warning = z.object({ code: z.string(), message: z.string() });
 /** Jobs that were added, and what of their prompts' `<lora:...>` tags could not be used. */
 const Added = z.object({ ids: z.array(JobId), warnings: z.array(Warning) });
 

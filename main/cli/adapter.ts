@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
-import { adapterToolInputs, type SaveAdapter, type WrittenAdapter } from '../../contract/adapter-tools.ts';
+import { adapterToolInputs, layerName, type SaveAdapter, type WrittenAdapter } from '../../contract/adapter-tools.ts';
 import { ImpastoError } from '../../contract/errors.ts';
 import type { Cut } from '../../contract/spectrum.ts';
 import {
@@ -8,7 +8,6 @@ import {
   compare,
   convert,
   intruders,
-  layerName,
   merge,
   spectrum,
   truncateFile as truncate,

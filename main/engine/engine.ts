@@ -126,12 +126,9 @@ export class Engine {
     hooks: RenderHooks,
   ): Promise<RenderResult> {
     const builtBefore = this.#cache.built;
-    const model = await this.model(request, choice.provider, warn);
+    const { model, sized, half, placement } = await this.#prepared(request, choice.provider, warn);
     const { checkpoint } = model;
-    const trained = checkpoint.unet.config.sampleSize * model.vae.factor;
-    const sized = await resolveSize(request, trained, model.vae.factor, warn);
-    const half = await this.#isHalf(request, choice.provider, warn);
-    const tiled = this.#fit(sized, model, await this.#placement(choice.provider, half), warn);
+    const tiled = this.#fit(sized, model, placement, warn);
     const embeddings = await Promise.all(
       request.embeddings.map(async ({ token, path }) => ({
         token,
@@ -164,6 +161,15 @@ export class Engine {
       ...(onImage ? { onImage: (image, index, spent) => onImage(image, index, summary(spent)) } : {}),
     });
     return { ...summary(rendered), images: rendered.images };
+  }
+
+  /** A request's model, opened, and its size and place, before anything is loaded. */
+  async #prepared(request: RenderRequest, provider: ProviderName, warn: (warning: EngineWarning) => void) {
+    const model = await this.model(request, provider, warn);
+    const trained = model.checkpoint.unet.config.sampleSize * model.vae.factor;
+    const sized = await resolveSize(request, trained, model.vae.factor, warn);
+    const half = await this.#isHalf(request, provider, warn);
+    return { model, sized, half, placement: await this.#placement(provider, half) };
   }
 
   /** The model of a request, opened and wired to a provider; kept for the next request. */
@@ -216,10 +222,7 @@ export class Engine {
   async estimate(asked: EstimateRequest): Promise<MemoryEstimate> {
     const request = parseRequest(asked);
     const { provider } = await this.#choose(request.provider);
-    const model = await this.model(request, provider);
-    const placement = await this.#placement(provider, await this.#isHalf(request, provider, () => {}));
-    const trained = model.checkpoint.unet.config.sampleSize * model.vae.factor;
-    const sized = await resolveSize(request, trained, model.vae.factor, () => {});
+    const { model, sized, placement } = await this.#prepared(request, provider, () => {});
     const { estimate, tiled } = this.#estimate(sized, model, placement);
     const { weights, activations, part } = estimate.peak;
     const { width, height } = sized;

@@ -1,12 +1,13 @@
 import { stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import type { z } from 'zod';
-import type {
-  AdapterToolInput,
-  adapterToolOutputs,
-  LayerIntruders,
-  SaveAdapter,
-  WrittenAdapter,
+import {
+  type AdapterToolInput,
+  type adapterToolOutputs,
+  type LayerIntruders,
+  layerName,
+  type SaveAdapter,
+  type WrittenAdapter,
 } from '../../contract/adapter-tools.ts';
 import type { EngineWarning } from '../../contract/engine.ts';
 import { ImpastoError } from '../../contract/errors.ts';
@@ -161,10 +162,6 @@ async function intrudersOf(
   const list = weight && findIntruders(layer, weight, { below, top });
   found?.set(key, list);
   return list;
-}
-
-export function layerName({ network, module }: Pick<ToolLayer, 'network' | 'module'>): string {
-  return `${network}.${module}`;
 }
 
 /** @throws ImpastoError `REQUEST_INVALID` for a layer that is not there */

@@ -1,11 +1,10 @@
 import { useEffect, useRef, useState } from 'react';
-import type { LayerIntruders } from '../../contract/adapter-tools.ts';
+import { type LayerIntruders, layerName } from '../../contract/adapter-tools.ts';
 import { asImpastoError, type ErrorRecord } from '../../contract/errors.ts';
 import { useTransport } from '../transport/context.tsx';
 import { ErrorCard } from '../ui/error-card.tsx';
 import { SliderRow } from '../ui/slider-row.tsx';
 import type { Inspected } from './inspector-dialog.tsx';
-import { layerName } from './layer-order.ts';
 import { SaveForm } from './save-form.tsx';
 
 /** Looks for intruder dimensions layer by layer, the most energy first, and scales down those that were found. */

@@ -1,11 +1,12 @@
 import { useEffect, useState } from 'react';
+import { layerName } from '../../contract/adapter-tools.ts';
 import { asImpastoError, type ErrorRecord } from '../../contract/errors.ts';
 import type { RouteOutput } from '../../contract/routes.ts';
 import { modelName } from '../state/models.ts';
 import { useTransport } from '../transport/context.tsx';
 import { ErrorCard } from '../ui/error-card.tsx';
 import type { Inspected } from './inspector-dialog.tsx';
-import { inOrder, inWords, layerName } from './layer-order.ts';
+import { inOrder, inWords } from './layer-order.ts';
 import { OtherAdapter } from './other-adapter.tsx';
 
 const height = 56;

@@ -1,7 +1,7 @@
 import { useState } from 'react';
-import type { LayerIntruders, LayerSpectrum } from '../../contract/adapter-tools.ts';
+import { type LayerIntruders, type LayerSpectrum, layerName } from '../../contract/adapter-tools.ts';
 import { type Cut, cutRank, energyOf } from '../../contract/spectrum.ts';
-import { layerName, partCounts } from './layer-order.ts';
+import { partCounts } from './layer-order.ts';
 
 const height = 84;
 

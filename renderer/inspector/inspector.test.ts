@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { inOrder, inWords, layerName, meanEffectiveRank, partCounts, partOf } from './layer-order.ts';
+import { layerName } from '../../contract/adapter-tools.ts';
+import { inOrder, inWords, meanEffectiveRank, partCounts, partOf } from './layer-order.ts';
 import { besidePath, inFolder } from './saved-path.ts';
 
 const unet = (module: string) => ({ network: 'unet' as const, module });

@@ -1,4 +1,4 @@
-import type { LayerSpectrum } from '../../contract/adapter-tools.ts';
+import { type LayerSpectrum, layerName } from '../../contract/adapter-tools.ts';
 
 /** Parts of the networks in the order in which a picture goes through them. */
 export const parts = ['Text', 'Down', 'Middle', 'Up', 'Rest'] as const;
@@ -8,11 +8,6 @@ export function partOf({ network, module }: Pick<LayerSpectrum, 'network' | 'mod
   if (network !== 'unet') return 'Text';
   const named = /^(?:unet[._])?(down|mid|up)_block/.exec(module)?.[1];
   return named === 'down' ? 'Down' : named === 'mid' ? 'Middle' : named === 'up' ? 'Up' : 'Rest';
-}
-
-/** As the answers of the backend name a layer when it is asked for by name. */
-export function layerName({ network, module }: Pick<LayerSpectrum, 'network' | 'module'>): string {
-  return `${network}.${module}`;
 }
 
 /** By part, then by name with numbers as numbers: block 2 before block 10. */

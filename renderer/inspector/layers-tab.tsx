@@ -1,6 +1,5 @@
 import { useMemo } from 'react';
-import type { LayerSpectrum } from '../../contract/adapter-tools.ts';
-import { layerName } from './layer-order.ts';
+import { type LayerSpectrum, layerName } from '../../contract/adapter-tools.ts';
 
 /** Every layer with its numbers, the most energy first. */
 export function LayersTab({ layers, total }: { layers: readonly LayerSpectrum[]; total: number }) {

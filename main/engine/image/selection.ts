@@ -1,5 +1,6 @@
 import sharp from 'sharp';
 import type { Click } from '../../../contract/click-select.ts';
+import type { Segment } from '../../../contract/engine.ts';
 import { assertClicks } from './assert-clicks.ts';
 import { gaussianBlur } from './blur.ts';
 import { imageSize } from './decode.ts';
@@ -10,14 +11,7 @@ const most = 16e6;
 const smoothed = 0.7;
 
 /** What is selected in a picture. */
-export interface Selection {
-  /** Grey: white is selected. */
-  png: Uint8Array;
-  width: number;
-  height: number;
-  /** Of the picture that is selected, 0 to 1. */
-  share: number;
-}
+export type Selection = Omit<Segment, 'score'>;
 
 export interface Clicked {
   /** Of the selection: the picture's, or less where that is very large. */

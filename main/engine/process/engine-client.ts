@@ -15,6 +15,10 @@ import type { RenderRequest } from '../../../contract/request.ts';
 import { type ConnectionOptions, EngineConnection, type EngineExit, exitError } from './engine-connection.ts';
 import type { RenderHooks } from './engine-interface.ts';
 
+/** A command that has one answer and is no job. */
+type Question = WithoutId<Extract<EngineCommand, { type: 'segment' | 'devices' | 'memory' | 'estimate' | 'release' }>>;
+type WithoutId<Command> = Command extends unknown ? Omit<Command, 'id'> : never;
+
 export interface EngineClientOptions extends ConnectionOptions {
   /** Milliseconds that a cancel may go unanswered before the person is told, or the engine killed. */
   cancelWait?: number;
@@ -102,35 +106,33 @@ export class EngineClient extends EventEmitter<EngineClientEvents> {
    * Selects by clicks with a segmentation model; beside a job too, between two of its runs.
    * @throws ImpastoError what `Segmenter.segment` throws, `ENGINE_DIED`
    */
-  async segment(request: SegmentRequest): Promise<Segment> {
-    const connection = await this.#connect();
-    return this.#ask(connection, { type: 'segment', id: this.#nextId++, request }, (message) =>
+  segment(request: SegmentRequest): Promise<Segment> {
+    return this.#query({ type: 'segment', request }, (message) =>
       message.type === 'segmented' ? message.segment : undefined,
     );
   }
 
   devices(): Promise<DeviceReport> {
-    return this.#query('devices', (message) => (message.type === 'devices' ? message.report : undefined));
+    return this.#query({ type: 'devices' }, (message) => (message.type === 'devices' ? message.report : undefined));
   }
 
   memory(): Promise<MemoryReport> {
-    return this.#query('memory', (message) => (message.type === 'memory' ? message.report : undefined));
+    return this.#query({ type: 'memory' }, (message) => (message.type === 'memory' ? message.report : undefined));
   }
 
   /**
    * What a picture is going to take, before it is drawn.
    * @throws ImpastoError what opening the model throws, `ENGINE_DIED`
    */
-  async estimate(request: EstimateRequest): Promise<MemoryEstimate> {
-    const connection = await this.#connect();
-    return this.#ask(connection, { type: 'estimate', id: this.#nextId++, request }, (message) =>
+  estimate(request: EstimateRequest): Promise<MemoryEstimate> {
+    return this.#query({ type: 'estimate', request }, (message) =>
       message.type === 'estimate' ? message.estimate : undefined,
     );
   }
 
   /** Releases every session that is not in use. */
   async release(): Promise<void> {
-    await this.#query('release', (message) => (message.type === 'released' ? true : undefined));
+    await this.#query({ type: 'release' }, (message) => (message.type === 'released' ? true : undefined));
   }
 
   /** Ends the process gracefully, by force where it does not answer. A running job fails with `CANCELLED`. */
@@ -183,9 +185,9 @@ export class EngineClient extends EventEmitter<EngineClientEvents> {
     this.#pending.get(message.id)?.(message);
   }
 
-  async #query<T>(type: 'devices' | 'memory' | 'release', read: (message: EngineMessage) => T | undefined): Promise<T> {
+  async #query<T>(question: Question, read: (message: EngineMessage) => T | undefined): Promise<T> {
     const connection = await this.#connect();
-    return this.#ask(connection, { type, id: this.#nextId++ }, read);
+    return this.#ask(connection, { ...question, id: this.#nextId++ }, read);
   }
 
   /**
