@@ -30,13 +30,15 @@ from vae import load_average
 
 GUIDANCE = 4.0
 FEW_STEPS = 4
+AVERAGE = 0.99  # of the weights, over the last hundred steps: batches are small, and their noise would show in the paint
 BASE = "impasto-demo"
 
 RECIPES = {
     "robot": {"keys": "kohya", "rank": 8, "text": True, "description": "One robot: teal coat, mustard arms and feet, coral heart and antenna."},
     "fox": {"keys": "peft", "rank": 8, "description": "One fox: orange coat, dark ear tips, a star on the brow and a blue scarf."},
     "neon": {"keys": "kohya", "rank": 4, "conv": 4, "description": "Glowing tubes of light on a dark wall. A LoCon: it changes convolutions too."},
-    "mosaic": {"keys": "kohya", "rank": 4, "kind": Hadamard, "description": "Tiles of one colour each with pale grout. A LoHa."},
+    "mosaic": {"keys": "kohya", "rank": 4, "kind": Hadamard, "conv": 4, "blocks": ("down_blocks.0", "down_blocks.1", "up_blocks.2", "up_blocks.3"),
+               "description": "Tiles of one colour each with pale grout. A LoHa, of convolutions too where the picture is large."},
     "crosshatch": {"keys": "peft", "rank": 5, "conv": 5, "description": "Coloured pencil hatching on white paper."},
     "guidance": {"keys": "peft", "rank": 8, "description": f"Gives in one row what guidance {GUIDANCE:g} gives in two. Draw with guidance 1; negative prompts have no effect.",
                  "preset": {"impasto.kind": "guidance", "impasto.steps": "20", "impasto.guidance": "1"}},
@@ -61,17 +63,21 @@ def data_for(name: str, args, config: dict, side: int, tokenizer) -> tuple[Laten
             return any(t.name == name and not t.false for t in characters) and s.style not in ADAPTER_STYLES
         return s.style == name and not characters
 
-    own = Latents(args.data, ["extra"], side, config["seed"] + 50, tokenizer, wanted)
+    own = Latents(args.data, ["extra", "styles", "characters"], side, config["seed"] + 50, tokenizer, wanted)
     print(f"{name}: {len(own)} scenes of its own")
     return own, base
 
 
 def learn_pictures(unet, hidden, z, alphas, evenly):
-    """The plain denoising loss, on the adapter's own pictures. `evenly`: share of timesteps drawn evenly, the rest mostly high."""
+    """The plain denoising loss, on the adapter's own pictures. `evenly`: share of timesteps drawn evenly, the rest mostly high.
+
+    Where little noise is left its error is mostly grain that nobody can foresee: weighed down by the signal-to-noise ratio, as
+    min-SNR does (Hang et al. 2023, gamma 5), but not where there is much noise, at which the text decides what there will be."""
     noisy, t, target = noised(z, alphas, evenly=evenly)
     with autocast():
         prediction = unet(noisy, t, hidden).sample
-    return F.mse_loss(prediction.float(), target)
+    ratio = alphas[t] / (1 - alphas[t])
+    return ((prediction.float() - target).pow(2).mean((1, 2, 3)) * (5 / ratio).clamp(max=1)).mean()
 
 
 def learn_guidance(adapter, unet, hidden, empty, z, alphas):
@@ -136,24 +142,23 @@ def train(name: str, args, config: dict) -> Path:
     if dev.type == "cpu":
         plain_attention(unet)
     kind, rank, path = recipe.get("kind"), recipe["rank"], args.out / f"{name}.safetensors"
-    if args.go_on and path.exists():
-        adapter = read(path, unet, text).requires_grad_(True)
-    else:
-        adapter = Adapter()
-        adapter.attach(unet, "unet", TRANSFORMER, rank, rank, kind or LowRank)
-        if recipe.get("conv"):
-            adapter.attach(unet, "unet", CONVOLUTION, recipe["conv"], recipe["conv"])
-        if recipe.get("text"):
-            adapter.attach(text, "text_encoder", TEXT, 4, 4)
+    adapter = read(path, unet, text).requires_grad_(True) if args.go_on and path.exists() else Adapter()
+    adapter.attach(unet, "unet", TRANSFORMER, rank, rank, kind or LowRank)
+    if recipe.get("conv"):
+        adapter.attach(unet, "unet", CONVOLUTION, recipe["conv"], recipe["conv"], kind or LowRank, recipe.get("blocks", ("",)))
+    if recipe.get("text"):
+        adapter.attach(text, "text_encoder", TEXT, 4, 4)
     optimiser = torch.optim.AdamW(adapter.parameters(), lr=p["lr"], weight_decay=0.0)
     alphas = make_scheduler(config).alphas_cumprod.to(dev)
     own, base = data_for(name, args, config, side, tokenizer)
     empty = text(encode(tokenizer, [""]).to(dev)).last_hidden_state.detach()
     log, seen, step, clock = Log(args.runs, f"adapter-{name}"), 0.0, 0, Clock(args.minutes)
+    trained, rate = list(adapter.parameters()), args.rate or p["lr"]
+    averaged = [w.detach().clone() for w in trained]
     while step < p["steps"] and not clock.over():
         done = max(step / p["steps"], clock.done())
         for group in optimiser.param_groups:
-            group["lr"] = p["lr"] * min(1, (step + 1) / 20) * (1.02 - done)
+            group["lr"] = rate * min(1, (step + 1) / 20) * (1.02 - done)
         if base is None:
             z, ids, _ = own.batch(p["batch"])
         else:  # a quarter of the batch stays as the base had it
@@ -167,15 +172,18 @@ def train(name: str, args, config: dict) -> Path:
             loss = learn_few_steps(adapter, unet, hidden, empty, z, alphas)
         else:
             # What a picture shows is decided early; a style's lines and grain, later.
-            loss = learn_pictures(unet, hidden, z, alphas, evenly=0.8 if name in ADAPTER_STYLES else 0.25)
+            loss = learn_pictures(unet, hidden, z, alphas, evenly=0.6 if name in ADAPTER_STYLES else 0.25)
         optimiser.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(adapter.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(trained, 1.0)
         optimiser.step()
         step += 1
+        torch._foreach_lerp_(averaged, [w.detach() for w in trained], 1 - min(AVERAGE, (step + 1) / (step + 10)))
         if step % 25 == 0:
             seen = 0.7 * seen + 0.3 * loss.item() if seen else loss.item()
             log.write(step=step, loss=seen, seconds=clock.spent())
+    with torch.no_grad():
+        torch._foreach_copy_(trained, averaged)
     trigger = trigger_of(name)
     metadata = {
         "trigger": trigger, "base": BASE, "description": recipe["description"],
@@ -216,6 +224,7 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("name", choices=[*RECIPES, "all"])
     parser.add_argument("--out", type=Path, default=HERE.parent / "adapters")
+    parser.add_argument("--rate", type=float, help="highest learning rate, where a run goes on from a trained one")
     parser.add_argument("--go-on", action="store_true", help="from the file that is there, made on this same base")
     args = parser.parse_args()
     if args.name != "all":

@@ -6,8 +6,9 @@
 
 The cache is shards of 1000 scenes: `<split>-<number>.npy` (uint8 [1000, size, size, 3]), `.json` (the scenes) and, for what the
 networks learn words from, `.ids.npy` (uint16 [1000, WAYS, 77], the token ids of several captions of each).
-Splits: `base` (what the base model learns), `extra` (adapter styles and characters, true and false), `judge` (what the judge
-learns), and `held`, `held-extra`, `held-judge` (never trained on).
+Splits: `base` (what the base model learns), `extra` (adapter styles and characters, true and false), `styles` and `characters`
+(true ones only: `extra` has too few to learn all objects in a style, or a character beside others), `judge` and `repeats` (what
+the judge learns), and `held`, `held-extra`, `held-judge` (never trained on).
 A shard that is already there is kept, so a run that was stopped goes on where it was.
 
 `samples` writes the first held-out drawings as files, with the scenes beside them: what Impasto measures the VAE's round trip on
@@ -34,7 +35,7 @@ from tokenizer import encode, load_tokenizer
 
 SHARD = 1000
 WAYS = 8  # captions a scene
-OMIT = {"base": 0.12, "extra": 0.05}  # how often a caption leaves ground or style unsaid
+OMIT = {"base": 0.12, "extra": 0.05, "styles": 0.05, "characters": 0.12}  # how often a caption leaves ground or style unsaid
 
 
 def scene_to_json(scene: Scene) -> dict:
@@ -57,6 +58,15 @@ def sample_extra(rng: np.random.Generator) -> Scene:
     return sample(rng, styles, count=1 if rng.random() < 0.75 else 2, character=who, false=rng.random() < 0.7)
 
 
+def sample_styles(rng: np.random.Generator) -> Scene:
+    return sample(rng, ADAPTER_STYLES)
+
+
+def sample_characters(rng: np.random.Generator) -> Scene:
+    """Mostly beside another thing: alone, a character would learn to stand in the middle, and regions would cut it."""
+    return sample(rng, BASE_STYLES, count=1 if rng.random() < 0.4 else 2, character=("robot", "fox")[int(rng.integers(2))])
+
+
 def sample_judge(rng: np.random.Generator) -> Scene:
     """Everything the judge must tell apart: all styles, repeats, characters true and false, alone and in company."""
     who = ("robot", "fox")[int(rng.integers(2))] if rng.random() < 0.35 else None
@@ -74,6 +84,7 @@ def sample_repeats(rng: np.random.Generator) -> Scene:
 SAMPLERS = {
     "base": sample, "extra": sample_extra, "held": sample, "held-extra": sample_extra,
     "judge": sample_judge, "held-judge": sample_judge, "repeats": sample_repeats,
+    "styles": sample_styles, "characters": sample_characters,
 }  # fmt: skip
 
 
@@ -107,7 +118,7 @@ def cache(args: argparse.Namespace, config: dict) -> None:
     # Interleaved, so that whoever starts reading early finds some of each; the judge's last, since it can wait.
     wanted = {
         "held": 1, "held-extra": 1, "held-judge": 2,
-        "base": preset["scenes"] // SHARD, "extra": preset["extra_scenes"] // SHARD, "judge": preset["judge_scenes"] // SHARD, "repeats": max(1, preset["judge_scenes"] // (4 * SHARD)),
+        "base": preset["scenes"] // SHARD, "extra": preset["extra_scenes"] // SHARD, "styles": preset["style_scenes"] // SHARD, "characters": preset["character_scenes"] // SHARD, "judge": preset["judge_scenes"] // SHARD, "repeats": max(1, preset["judge_scenes"] // (4 * SHARD)),
     }  # fmt: skip
     if args.split:
         wanted = {k: v for k, v in wanted.items() if k in args.split}

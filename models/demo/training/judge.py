@@ -57,22 +57,27 @@ class Judge(nn.Module):
         self.scene = nn.Sequential(nn.Linear(2 * c, 128), nn.ReLU(), nn.Linear(128, len(GROUND_NAMES) + len(STYLES)))
 
     def forward(self, pixels: torch.Tensor):
+        return self.look(pixels)[0]
+
+    def look(self, pixels: torch.Tensor):
+        """The answers, and the evidence [n, 16, 16, 16]: a kind's own map, which training asks to peak once at each thing."""
         f = self.stem(pixels * 2 - 1)
         weights = self.where(f).flatten(2).softmax(-1)
         gathered = weights @ f.flatten(2).transpose(1, 2)
-        evidence = F.softplus(self.evidence(f).flatten(2))
-        facts = torch.stack([evidence.amax(-1), evidence.mean(-1) * 8], -1)
+        evidence = F.softplus(self.evidence(f))
+        facts = torch.stack([evidence.amax((2, 3)), evidence.mean((2, 3)) * 8], -1)
         kind = self.kind[None] + torch.zeros_like(gathered[..., :1])
         out = self.read(torch.cat([gathered, facts, kind], -1))
         scene = self.scene(torch.cat([f.mean((2, 3)), f.amax((2, 3))], -1))
         n = len(OBJECT_NAMES)
-        return (
+        answers = (
             out[..., :3],
             out[:, :n, 3 : 3 + len(COLOUR_NAMES)],
             scene[:, : len(GROUND_NAMES)],
             scene[:, len(GROUND_NAMES) :],
             out[:, n:, -1],
         )
+        return answers, evidence
 
 
 OUTPUTS = ["counts", "colours", "grounds", "styles", "mixed"]
@@ -84,9 +89,11 @@ def labels(scenes: list[Scene]) -> dict[str, torch.Tensor]:
     counts = torch.zeros(n, len(KINDS), dtype=torch.long)
     colours = torch.full((n, len(OBJECT_NAMES)), -100)
     mixed = torch.full((n, 2), -1.0)
+    places = torch.full((n, 3, 3), -1.0)
     for k, scene in enumerate(scenes):
-        for t in scene.things:
+        for i, t in enumerate(scene.things):
             j = KINDS.index(t.name)
+            places[k, i] = torch.tensor([j, t.x, t.y])
             counts[k, j] = min(2, counts[k, j] + 1)
             if t.name in CHARACTERS:
                 mixed[k, CHARACTERS.index(t.name)] = float(t.false)
@@ -95,15 +102,26 @@ def labels(scenes: list[Scene]) -> dict[str, torch.Tensor]:
         colours[k][counts[k, : len(OBJECT_NAMES)] != 1] = -100
     grounds = torch.tensor([GROUND_NAMES.index(s.ground) for s in scenes])
     styles = torch.tensor([STYLES.index(s.style) for s in scenes])
-    return {"counts": counts, "colours": colours, "grounds": grounds, "styles": styles, "mixed": mixed}
+    return {"counts": counts, "colours": colours, "grounds": grounds, "styles": styles, "mixed": mixed, "places": places}
 
 
-def loss_of(out, y) -> torch.Tensor:
+def heat(places: torch.Tensor, side: int) -> torch.Tensor:
+    """[n, kinds, side, side] from [n, 3, 3] (kind or -1, x, y): a hill two high and a cell wide at each thing, so that two things
+    of a kind make twice the sum of one, whatever their size."""
+    kind, x, y = places.unbind(-1)
+    cell = (torch.arange(side, device=places.device) + 0.5) / side
+    hill = 2 * torch.exp(-((cell[None, None, :, None] - y[..., None, None]) ** 2 + (cell - x[..., None, None]) ** 2) * side**2 / 2)
+    out = torch.zeros(len(places), len(KINDS), side, side, device=places.device)
+    return out.scatter_add_(1, kind.clamp(min=0).long()[..., None, None].expand_as(hill), hill * (kind >= 0)[..., None, None])
+
+
+def loss_of(out, evidence, y) -> torch.Tensor:
     # the counts weigh most: sixteen questions share that mean, and nearly every answer is "none"
     counts, colours, grounds, styles, mixed = (o.float() for o in out)
     known = y["mixed"] >= 0
     loss = (
-        12 * F.cross_entropy(counts.flatten(0, 1), y["counts"].flatten())
+        40 * F.mse_loss(evidence.float(), heat(y["places"], evidence.shape[-1]))
+        + 12 * F.cross_entropy(counts.flatten(0, 1), y["counts"].flatten())
         + F.cross_entropy(grounds, y["grounds"])
         + F.cross_entropy(styles, y["styles"])
     )
@@ -114,7 +132,7 @@ def loss_of(out, y) -> torch.Tensor:
 
 
 def roughen(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """What stands between a drawing and a decoded picture: softness, noise, a little drift of colour and place; each its own."""
+    """What stands between a drawing and a decoded picture: softness, blotches, noise, a drift of colour and place; each its own."""
     n, dev = len(x), x.device
 
     def chance(share: float) -> torch.Tensor:
@@ -129,7 +147,12 @@ def roughen(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     soft = F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, 1)
     softer = F.interpolate(F.avg_pool2d(x, 2), scale_factor=2, mode="bilinear")
     x = torch.where(chance(0.35), soft, torch.where(chance(0.3), softer, x))
-    x = x + 0.04 * torch.rand(n, 1, 1, 1, generator=generator, device=dev) * normal(*x.shape)
+    # A small model's paint is uneven: light and dark patches a few pixels wide, as its latents are.
+    side = x.shape[-1] // (2, 3, 4, 6)[int(torch.randint(4, (1,), generator=generator, device=dev))]
+    patches = normal(n, 1, side, side) + 0.4 * normal(n, 3, side, side)
+    strength = torch.where(chance(0.6), 0.14 * torch.rand(n, 1, 1, 1, generator=generator, device=dev), 0.0)
+    x = x + strength * F.interpolate(patches, size=x.shape[-2:], mode="bilinear")
+    x = x + 0.05 * torch.rand(n, 1, 1, 1, generator=generator, device=dev) * normal(*x.shape)
     return x.clamp(0, 1)
 
 
@@ -160,8 +183,8 @@ def load_judge(runs: Path) -> Judge:
     return judge.eval()
 
 
-# its own scenes two fifths of the time, of which repeats are too few; the base's a fifth, the adapters' the rest
-SHARE = {"judge": 0.4, "repeats": 0.1, "base": 0.2, "extra": 0.3}
+# its own scenes a third of the time, and a fifth those with repeats, too few otherwise; the rest the base's and the adapters'
+SHARE = {("judge",): 0.35, ("repeats",): 0.2, ("base",): 0.15, ("extra", "styles", "characters"): 0.3}
 
 
 def train(args, config: dict) -> None:
@@ -174,10 +197,9 @@ def train(args, config: dict) -> None:
     if state:
         judge.load_state_dict(state["judge"])
         step = state["step"]
-    most = {"judge": preset["judge_scenes"], "repeats": preset["judge_scenes"], "base": 24000, "extra": preset["extra_scenes"]}
     sources = []
-    for split, share in SHARE.items():
-        pictures = Pictures(args.data, [split], most[split], SIZE)
+    for splits, share in SHARE.items():
+        pictures = Pictures(args.data, list(splits), 24000, SIZE)
         pictures.refresh()
         y = labels([s for f in pictures.files for s in scenes_of(f)])
         sources.append((pictures, {k: v.to(device()) for k, v in y.items()}, round(share * p["batch"])))
@@ -195,8 +217,8 @@ def train(args, config: dict) -> None:
             answers.append({name: v[k] for name, v in y.items()})
         x = roughen(torch.cat(parts).permute(0, 3, 1, 2).float() / 255, generator).contiguous(memory_format=torch.channels_last)
         with autocast():
-            out = judge(x)
-        loss = loss_of(out, {name: torch.cat([a[name] for a in answers]) for name in answers[0]})
+            out, evidence = judge.look(x)
+        loss = loss_of(out, evidence, {name: torch.cat([a[name] for a in answers]) for name in answers[0]})
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

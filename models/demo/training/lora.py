@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 
@@ -42,17 +41,20 @@ class LowRank(nn.Module):
 
 
 class Hadamard(nn.Module):
-    """LoHa: delta W = (alpha / rank) (w1_a w1_b) * (w2_a w2_b), element by element. Linear layers only."""
+    """LoHa: delta W = (alpha / rank) (w1_a w1_b) * (w2_a w2_b), element by element; a convolution's is [out, in * height * width]."""
 
-    def __init__(self, base: nn.Linear, rank: int, alpha: float):
+    def __init__(self, base: nn.Linear | nn.Conv2d, rank: int, alpha: float):
         super().__init__()
-        o, i = base.weight.shape[:2]
+        o, i = base.weight.flatten(1).shape
+        self.shape, self.convolution = base.weight.shape, isinstance(base, nn.Conv2d)
+        self.place = {"stride": base.stride, "padding": base.padding} if self.convolution else {}
         self.scale, self.rank, self.alpha = alpha / rank, rank, alpha
         self.w1_a, self.w1_b = nn.Parameter(torch.randn(o, rank) * 0.1), nn.Parameter(torch.randn(rank, i))
         self.w2_a, self.w2_b = nn.Parameter(torch.zeros(o, rank)), nn.Parameter(torch.randn(rank, i) * 0.1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return F.linear(x, (self.w1_a @ self.w1_b) * (self.w2_a @ self.w2_b) * self.scale)
+        weight = (self.w1_a @ self.w1_b) * (self.w2_a @ self.w2_b) * self.scale
+        return F.conv2d(x, weight.view(self.shape), **self.place) if self.convolution else F.linear(x, weight)
 
     def kohya(self) -> dict[str, torch.Tensor]:
         return {f"hada_{k}": v for k, v in self.named_parameters()} | {"alpha": torch.tensor(self.alpha)}
@@ -67,13 +69,13 @@ class Adapter(nn.Module):
         self.enabled = True
         self._hooks: list = []
 
-    def attach(self, model: nn.Module, prefix: str, endings: tuple[str, ...], rank: int, alpha: float, kind=LowRank) -> None:
+    def attach(self, model: nn.Module, prefix: str, endings: tuple[str, ...], rank: int, alpha: float, kind=LowRank, blocks: tuple[str, ...] = ("",)) -> None:
+        """A term at every layer of `blocks` whose name so ends, and that has none yet."""
         for name, layer in model.named_modules():
-            if not name.endswith(endings) or not isinstance(layer, nn.Linear | nn.Conv2d):
+            if not name.endswith(endings) or not name.startswith(blocks) or not isinstance(layer, nn.Linear | nn.Conv2d):
                 continue
-            if kind is Hadamard and not isinstance(layer, nn.Linear):
-                continue
-            self.add(f"{prefix}.{name}", layer, kind(layer, rank, alpha))
+            if f"{prefix}.{name}" not in self.terms:
+                self.add(f"{prefix}.{name}", layer, kind(layer, rank, alpha))
 
     def add(self, path: str, layer: nn.Module, term: nn.Module) -> None:
         term.to(layer.weight.device)
@@ -98,9 +100,7 @@ def write(adapter: Adapter, path: Path, keys: str, metadata: dict[str, str]) -> 
             base = f"{prefix}.{_text_path(prefix, module)}"
             tensors |= {f"{base}.lora_A.weight": term.down.weight, f"{base}.lora_B.weight": term.up.weight}
     if keys == "peft":
-        some = next(iter(adapter.terms.values()))
-        settings = {"unet.peft_type": "LORA", "unet.r": some.rank, "unet.lora_alpha": some.alpha}
-        metadata = metadata | {"lora_adapter_metadata": json.dumps(settings), "format": "pt"}
+        metadata = metadata | {"format": "pt"}
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file({k: v.detach().cpu().to(torch.float16).contiguous() for k, v in tensors.items()}, str(path), metadata)
 

@@ -68,7 +68,8 @@ def main() -> None:
         if vae is not None:
             if vae.wait() != 0:
                 raise SystemExit("vae.py failed")
-            wait_for(data, "base", preset["scenes"] // 1000), wait_for(data, "extra", preset["extra_scenes"] // 1000)
+            for split, scenes in (("base", "scenes"), ("extra", "extra_scenes"), ("styles", "style_scenes"), ("characters", "character_scenes")):
+                wait_for(data, split, preset[scenes] // 1000)
             for f in data.glob("*.latent-*.npy"):
                 f.unlink()  # the trial's
             stage("vae.py", "settle")

@@ -57,10 +57,12 @@ class Latents:
                 continue
             scenes = scenes_of(f)
             chosen = [k for k, s in enumerate(scenes) if self.wanted is None or self.wanted(s)]
+            self.files.append(f)
+            if not chosen:
+                continue
             latents.append(torch.from_numpy(np.load(file)[chosen]).to(device()))
             ids.append(torch.from_numpy(np.load(f.with_suffix(".ids.npy"))[chosen].astype(np.int32)).to(device()))
             layouts.append(torch.stack([layout(scenes[k]) for k in chosen]).to(device()))
-            self.files.append(f)
         if not latents:
             return
         if len(self):

@@ -206,7 +206,7 @@ def encode(args, config: dict, preset: dict) -> None:
     """Write the shards' latents, float16 [n, 4, side, side]: the mean. A --size below the cache's reduces the drawings first."""
     vae, clock = load_average(args, config, preset), Clock(args.minutes)
     side = preset["size"] // 2 ** (len(config["vae"]["channels"]) - 1)
-    for f in shards(args.data, "base")[: args.most] + shards(args.data, "extra")[: args.most]:
+    for f in [f for split in ("styles", "characters", "extra", "base") for f in shards(args.data, split)[: args.most]]:
         target = latent_file(f, side)
         if target.exists():
             continue

@@ -173,9 +173,10 @@ _STYLE_WORDS = {
 _ARTICLE = {"orange": "an"}
 
 
-def _noun(t: Thing, rng: np.random.Generator) -> str:
+def _noun(t: Thing, rng: np.random.Generator, sized: float) -> str:
+    """`sized`: how often a size that is not the usual one is said."""
     words = []
-    if t.size and rng.random() < 0.85:
+    if t.size and rng.random() < sized:
         words.append(_pick(rng, _SIZE_WORDS[t.size]))
     if t.name in TRIGGERS:
         words.append(TRIGGERS[t.name])
@@ -188,7 +189,8 @@ def _noun(t: Thing, rng: np.random.Generator) -> str:
 
 def caption(scene: Scene, rng: np.random.Generator, omit: float = 0.12) -> str:
     """One way to say the scene. Ground and style are each left out with probability `omit`."""
-    nouns = [_noun(t, rng) for t in scene.things]
+    # A mosaic draws everything large, whether or not it is said; said always, a prompt without a size would be strange to it.
+    nouns = [_noun(t, rng, 0.2 if scene.style == "mosaic" else 0.85) for t in scene.things]
     if len(nouns) == 1:
         text = nouns[0]
     elif len(nouns) == 2:
