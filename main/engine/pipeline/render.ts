@@ -27,6 +27,7 @@ import { createNoiseGenerator, type NoiseGenerator } from '../noise/index.ts';
 import { modelIdentity } from '../runtime/session-cache.ts';
 import { createScheduler, unusedSettings } from '../schedulers/index.ts';
 import type { Scheduler, SchedulerOptions } from '../schedulers/scheduler.ts';
+import type { LatentMove } from './clora.ts';
 import { type Composition, composePicture, type StepPart } from './composition.ts';
 import { denoise, type Inpaint } from './denoise.ts';
 import { drawingMethod } from './drawing-method.ts';
@@ -52,6 +53,8 @@ export interface PictureHooks {
   /** When to save half-drawn pictures; omitted: never. */
   checkpoints?: CheckpointPolicy;
   onCheckpoint?: (checkpoint: PictureCheckpoint) => void;
+  /** Hears each move of the latent that a method makes on the way (CLoRA, exact), for parity with other implementations. */
+  onMove?: (move: LatentMove) => void;
   /** What was saved of the first picture. */
   resume?: readonly Float32Array[];
 }
@@ -186,7 +189,7 @@ async function renderOne(
   await clock.start('sample', index, scheduler.timesteps.length);
   const method: DrawingMethod = inversion
     ? { predict: styledBy(request, context, inversion) }
-    : drawingMethod(request, { model, composition, shape, scheduler });
+    : drawingMethod(request, { model, composition, shape, scheduler, onMove: hooks.onMove });
   const fromNoise = !init && !inpaint;
   if (method.begin && !fromNoise) {
     context.warn({
