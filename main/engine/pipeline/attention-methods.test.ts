@@ -8,6 +8,7 @@ import type { RenderRequestInput } from '../../../contract/request.ts';
 import { stepsForOne } from '../../../contract/steps-drawn.ts';
 import { Engine } from '../engine.ts';
 import { loadImage } from '../image/load-image.ts';
+import { structuralSimilarity } from '../image/structural-similarity.ts';
 
 /** CLoRA, LoRA-Composer and styles through masks, as requests. What they compute is held against diffusers by `npm run parity`. */
 
@@ -288,6 +289,27 @@ describe('the one-step restyle of a Turbo model', () => {
       const colour = [...(images[0]?.pixels.subarray(middle, middle + 3) ?? [])];
       expect(colour.map((value) => Math.round(value * 20) / 20)).toEqual([0.15, 0.4, 0.45]);
     }
+  });
+
+  it('tells how much of the structure it kept, of each picture', async () => {
+    const red = join(folder, 'structure.png');
+    await sharp({ create: { width: 20, height: 20, channels: 3, background: '#c03020' } })
+      .png()
+      .toFile(red);
+    const restyle = { ...turbo, batch: 2, steps: 2, init: { path: content, strength: 0.5 } };
+    const two = await draw({ ...restyle, matchColours: { path: red, amount: 0.5 } });
+    const init = await loadImage(content, { width: 72, height: 40 });
+    for (const image of two.images) expect(image.structureKept).toBeCloseTo(structuralSimilarity(init, image), 6);
+    expect(two.images[0]?.structureKept).not.toBe(two.images[1]?.structureKept);
+    const values = two.images.map(({ structureKept = Number.NaN }) => structureKept.toFixed(2));
+    expect(two.warnings.filter(({ code }) => code === 'STRUCTURE_KEPT').map(({ message }) => message)).toEqual([
+      expect.stringMatching(`^Picture 1 .* ${values[0]} of 1`),
+      expect.stringMatching(`^Picture 2 .* ${values[1]} of 1`),
+    ]);
+    // Without another's colours it is no restyle.
+    const plain = await draw(restyle);
+    expect(plain.images[0]?.structureKept).toBeUndefined();
+    expect(plain.warnings.map(({ code }) => code)).not.toContain('STRUCTURE_KEPT');
   });
 
   it('refuses steps of which the strength leaves none, and says how many leave one', async () => {

@@ -18,6 +18,7 @@ import { compositeInto } from '../image/composite.ts';
 import { loadImage } from '../image/load-image.ts';
 import { matchColours } from '../image/match-colours.ts';
 import { fromTensor, type Pixels } from '../image/pixels.ts';
+import { leastSide, structuralSimilarity } from '../image/structural-similarity.ts';
 import type { LatentShape } from '../model/conditioning.ts';
 import { type Inversion, InversionStore } from '../model/inversion-store.ts';
 import type { LoadedModel } from '../model/loaded-model.ts';
@@ -229,7 +230,26 @@ async function renderOne(
   await clock.start('decode', index, 1);
   const pixels = await decode(latent, context, index);
   const conceptsApart = method.apart?.();
-  return { ...finish(request, seed, latent, pixels, context), ...(conceptsApart ? { conceptsApart } : {}) };
+  const finished = finish(request, seed, latent, pixels, context);
+  const structureKept = structureOf(finished, context);
+  if (structureKept !== null) {
+    const which = request.batch > 1 ? `Picture ${index + 1}` : 'The picture';
+    context.warn({
+      code: 'STRUCTURE_KEPT',
+      message: `${which} has kept this much of the structure of the one that it began from: ${structureKept.toFixed(2)} of 1 (SSIM of the luma). A lower strength keeps more.`,
+    });
+  }
+  return {
+    ...finished,
+    ...(conceptsApart ? { conceptsApart } : {}),
+    ...(structureKept === null ? {} : { structureKept }),
+  };
+}
+
+/** How much of its init picture's structure a restyled one has kept; null where it is none, or too small for the measure. */
+function structureOf(drawn: Pixels, { init, colours }: PictureContext): number | null {
+  if (!init || init.mask || !colours || Math.min(drawn.width, drawn.height) < leastSide) return null;
+  return structuralSimilarity(init.pixels, drawn);
 }
 
 /** A picture for its colours alone: whatever its size, cropped to the one that is drawn. */
