@@ -85,7 +85,6 @@ describe('CLoRA', () => {
   it('draws two rows a step for the plain model and for each concept, and the same picture again', async () => {
     const first = await draw(clora);
     expect(first.unetRows).toBe(2 * 2 * 3);
-    expect(first.warnings).toEqual([]);
     const again = await draw(clora);
     expect(again.images[0]?.latent).toEqual(first.images[0]?.latent);
     expect(again.sessionsBuilt).toBe(0);
@@ -122,6 +121,13 @@ describe('CLoRA', () => {
       const [image] = (await draw({ ...clora, steps, composition: { method: 'clora', ...settings } })).images;
       return image?.conceptsApart ?? { lossBefore: Number.NaN, lossAfter: Number.NaN, maskOverlap: Number.NaN };
     };
+    // Concepts that claim all of the picture are not kept apart, and it is said.
+    const warnings = async (threshold: number) =>
+      (await draw({ ...clora, steps: 1, composition: { method: 'clora', threshold } })).warnings.map(
+        ({ code }) => code,
+      );
+    expect(await warnings(0)).toEqual(['CONCEPTS_TOGETHER']);
+    expect(await warnings(1)).toEqual([]);
     // No place is above the highest value, and every one above none.
     const all = await apart({ threshold: 0 });
     expect(all.maskOverlap).toBe(1);
@@ -136,6 +142,18 @@ describe('CLoRA', () => {
     const at = (mapLevel: number) =>
       latentOf({ ...clora, composition: { method: 'clora', mapLevel, threshold: 0.93 } });
     expect(difference(await at(0), await at(1))).toBeGreaterThan(1e-4);
+  });
+
+  it("reads the last of a concept's tokens alone where that is asked for", async () => {
+    const named = (words: string, conceptTokens: 'all' | 'last') =>
+      latentOf({
+        ...clora,
+        concepts: [{ name: 'cat', words }, concepts[1] as (typeof concepts)[number]],
+        composition: { method: 'clora', threshold: 0.9, conceptTokens },
+      });
+    const last = await named('small cat', 'last');
+    expect(last).toEqual(await named('cat', 'last'));
+    expect(difference(last, await named('small cat', 'all'))).toBeGreaterThan(1e-4);
   });
 
   it('refuses one concept alone, no adapter of a concept, and a concept that is not there', async () => {
@@ -303,8 +321,8 @@ describe('the one-step restyle of a Turbo model', () => {
     expect(two.images[0]?.structureKept).not.toBe(two.images[1]?.structureKept);
     const values = two.images.map(({ structureKept = Number.NaN }) => structureKept.toFixed(2));
     expect(two.warnings.filter(({ code }) => code === 'STRUCTURE_KEPT').map(({ message }) => message)).toEqual([
-      expect.stringMatching(`^Picture 1 .* ${values[0]} of 1`),
-      expect.stringMatching(`^Picture 2 .* ${values[1]} of 1`),
+      expect.stringMatching(`^Picture 1 has kept ${values[0]} `),
+      expect.stringMatching(`^Picture 2 has kept ${values[1]} `),
     ]);
     // Without another's colours it is no restyle.
     const plain = await draw(restyle);

@@ -230,13 +230,14 @@ async function renderOne(
   await clock.start('decode', index, 1);
   const pixels = await decode(latent, context, index);
   const conceptsApart = method.apart?.();
+  if (conceptsApart && conceptsApart.maskOverlap > togetherFrom) context.warn(conceptsTogether);
   const finished = finish(request, seed, latent, pixels, context);
   const structureKept = structureOf(finished, context);
   if (structureKept !== null) {
     const which = request.batch > 1 ? `Picture ${index + 1}` : 'The picture';
     context.warn({
       code: 'STRUCTURE_KEPT',
-      message: `${which} has kept this much of the structure of the one that it began from: ${structureKept.toFixed(2)} of 1 (SSIM of the luma). A lower strength keeps more.`,
+      message: `${which} has kept ${structureKept.toFixed(2)} of the structure of the one that it began from (SSIM of the luma; 1 is all of it).`,
     });
   }
   return {
@@ -245,6 +246,15 @@ async function renderOne(
     ...(structureKept === null ? {} : { structureKept }),
   };
 }
+
+/** Mean overlap of CLoRA's masks from which they are as good as one. */
+const togetherFrom = 0.9;
+
+const conceptsTogether: EngineWarning = {
+  code: 'CONCEPTS_TOGETHER',
+  message:
+    'The concepts claim the same places, so that nothing keeps them apart: their predictions are averaged nearly everywhere. Raise the threshold of the masks (--mask-threshold), or let only the last piece of a word show its place (--concept-tokens last).',
+};
 
 /** How much of its init picture's structure a restyled one has kept; null where it is none, or too small for the measure. */
 function structureOf(drawn: Pixels, { init, colours }: PictureContext): number | null {
