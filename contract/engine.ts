@@ -98,6 +98,8 @@ export interface RenderedImage {
   latentShape: [number, number, number];
   /** Drawn by CLoRA, from its first step on. */
   conceptsApart?: ConceptsApart;
+  /** Begun from a picture and given another's colours: the SSIM (Wang et al. 2004) of its luma to the picture that it began from. */
+  structureKept?: number;
 }
 
 export interface RenderSummary {

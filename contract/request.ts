@@ -183,6 +183,12 @@ export const Composition = z.strictObject({
   mapLevel: z.number().int().min(0).max(7).optional(),
   /** CLoRA: a place is a concept's where its map is above this share of its highest value. */
   threshold: z.number().min(0).max(1).default(0.3),
+  /**
+   * CLoRA: which of a concept's words' tokens tell where it is. `all`: a place counts where any of them shows. `last`: the last, which
+   * alone has read the others, for a text encoder reads from left to right: of a word that the tokenizer cuts up (vol|bot) the first
+   * pieces may show no place, and would claim every one.
+   */
+  conceptTokens: z.enum(['all', 'last']).default('all'),
   /** CLoRA: closes holes of the masks and rounds them (3x3 morphology). */
   closeMasks: z.boolean().default(false),
   /** CLoRA: noises that are tried at the first step; the one whose maps keep the concepts apart best is drawn from. */

@@ -1,7 +1,14 @@
 import type { Marks } from './scene-marks.ts';
 import type { RowResult } from './score-row.ts';
 
-const decimals: Readonly<Record<string, number>> = { seconds: 2, psnr: 2, lossBefore: 3, lossAfter: 3, maskOverlap: 3 };
+const decimals: Readonly<Record<string, number>> = {
+  seconds: 2,
+  psnr: 2,
+  ssim: 3,
+  lossBefore: 3,
+  lossAfter: 3,
+  maskOverlap: 3,
+};
 
 /** Shares as percentages, the rest as they are. */
 export function formatFigure(figure: string, value: number): string {

@@ -1,5 +1,6 @@
 import sharp from 'sharp';
 import { ImpastoError } from '../../contract/errors.ts';
+import type { Pixels } from '../../main/engine/image/pixels.ts';
 
 /** RGB bytes, row by row, interleaved. */
 export interface Picture {
@@ -25,6 +26,11 @@ export function mirroredHalf({ width, height, rgb }: Picture, half: Half): Pictu
 /** Pixels in [0, 1] as the eight bits that a file holds. */
 export function toBytes(pixels: Float32Array): Uint8Array {
   return Uint8Array.from(pixels, (value) => Math.round(Math.min(1, Math.max(0, value)) * 255));
+}
+
+/** The eight bits of a file as pixels in [0, 1]. */
+export function fromBytes({ width, height, rgb }: Picture): Pixels {
+  return { width, height, pixels: Float32Array.from(rgb, (value) => value / 255) };
 }
 
 export function encodePng({ width, height, rgb }: Picture): Promise<Buffer> {

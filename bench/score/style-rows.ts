@@ -1,8 +1,10 @@
 import { join } from 'node:path';
 import type { RenderRequestInput } from '../../contract/request.ts';
+import { stepsForOne } from '../../contract/steps-drawn.ts';
+import { structuralSimilarity } from '../../main/engine/image/structural-similarity.ts';
 import type { ComposeModel } from './compose-rows.ts';
 import type { Answer } from './judge-answer.ts';
-import type { Picture } from './picture.ts';
+import { fromBytes, type Picture } from './picture.ts';
 import type { Marks } from './scene-marks.ts';
 import type { Bar, ScoreRow, Trial } from './score-row.ts';
 import type { StyleScene } from './style-scenes.ts';
@@ -22,7 +24,7 @@ const identical = 99;
 /**
  * For each kind of scene the drawings through the VAE and back; with the styles in their masks, as the studio draws them; and the
  * same without the untouched content laid over what is outside, which shows the method itself. That has no bar: what is inside
- * changes what the VAE decodes outside (README.md).
+ * changes what the VAE decodes outside (README.md). Last the one-step restyle: the structure that each strength keeps.
  */
 export function styleRows(
   scenes: Readonly<Record<'one' | 'two', readonly StyleScene[]>>,
@@ -32,7 +34,7 @@ export function styleRows(
     ['one mask', scenes.one],
     ['two masks', scenes.two],
   ] as const;
-  return kinds.flatMap(([kind, some]): ScoreRow[] => {
+  const masked = kinds.flatMap(([kind, some]): ScoreRow[] => {
     const back = `${kind}: round trip`;
     const bars: Bar[] = [
       { figure: 'style', least: 0.85 },
@@ -51,6 +53,56 @@ export function styleRows(
       },
     ];
   });
+  return [...masked, ...restyleStrengths.map((strength) => restyleRow(scenes.one, strength, model))];
+}
+
+/** Those between are the next lower one's: a strength decides which of so many steps is the one that is drawn. */
+const restyleStrengths = [0.25, 0.5, 1];
+
+/** What draws in few steps, and stands for a Turbo model. */
+const fewStep = 'few-step';
+
+/** Each drawing in one step in the colours of the next: is its thing there still, and how much of its structure? */
+function restyleRow(scenes: readonly StyleScene[], strength: number, model: ComposeModel): ScoreRow {
+  const path = adapterPath(model, fewStep);
+  return {
+    name: `one-step restyle: strength ${strength}`,
+    trials: scenes.map((scene, index): Trial => {
+      const like = scenes[(index + 1) % scenes.length] as StyleScene;
+      return {
+        request: restyled(scene, like, strength, model),
+        caption: `${captionOf(scene)}, in the colours of ${captionOf(like)}`,
+        mark: ([seen]) => ({ object: scene.parts.every(({ thing }) => thing.name in (seen?.things ?? {})) }),
+        measure: (picture) => ({ ssim: structureOf(picture, scene.drawing) }),
+      };
+    }),
+    bars: [],
+    needs: [path],
+  };
+}
+
+const captionOf = ({ parts }: StyleScene): string =>
+  parts.map(({ thing }) => `${thing.colour} ${thing.name}`).join(', ');
+
+function restyled(
+  { content, parts, ground }: StyleScene,
+  like: StyleScene,
+  strength: number,
+  model: ComposeModel,
+): RenderRequestInput {
+  const things = parts.map(({ thing }) => `a ${thing.name}`).join(' and ');
+  return {
+    model: model.folder,
+    width: model.side,
+    height: model.side,
+    prompt: `${things} ${where[ground]}`,
+    init: { path: content, strength },
+    steps: stepsForOne(strength),
+    guidance: { scale: 1 },
+    scheduler: { name: 'lcm' },
+    adapters: [{ path: adapterPath(model, fewStep) }],
+    matchColours: { path: like.content },
+  };
 }
 
 function stylesNeeded(scenes: readonly StyleScene[], model: ComposeModel): string[] {
@@ -90,7 +142,10 @@ function trial(scene: StyleScene, request: RenderRequestInput): Trial {
     caption: parts.map(({ thing, style }) => `${thing.name}: ${style}`).join(', '),
     looks: parts.flatMap(({ box, look }) => [box, look]),
     mark: (seen) => styleMarks(scene, seen),
-    measure: (picture) => ({ psnr: Math.min(identical, psnrOutside(picture, drawing, parts)) }),
+    measure: (picture) => ({
+      psnr: Math.min(identical, psnrOutside(picture, drawing, parts)),
+      ssim: structureOf(picture, drawing),
+    }),
   };
 }
 
@@ -107,6 +162,10 @@ export function styleMarks({ parts }: Pick<StyleScene, 'parts'>, seen: readonly 
     colour: all(({ thing }, _, look) => look.colours[thing.name] === thing.colour),
   };
 }
+
+/** Of the whole picture, in luma (SSIM). */
+const structureOf = (picture: Picture, drawing: Picture): number =>
+  structuralSimilarity(fromBytes(drawing), fromBytes(picture));
 
 /** Peak signal to noise ratio in dB over the pixels that no mask holds. */
 export function psnrOutside(

@@ -21,7 +21,7 @@ await runCommand(async (flags) => {
   const run = {
     name: 'style',
     rows: styleRows(scenes, { folder: flags.model, side }),
-    figures: ['style', 'object', 'colour', 'psnr', 'unetRows', 'seconds'],
+    figures: ['style', 'object', 'colour', 'psnr', 'ssim', 'unetRows', 'seconds'],
     right: ['style', 'object'],
   };
   return runScore(run, await Judge.open(flags.model), flags);

@@ -52,6 +52,23 @@ it('measures what lies outside the masks, and nothing else', () => {
   ).toBeCloseTo(20.2, 1);
 });
 
+it('measures the structure of the whole picture, in luma', () => {
+  const side = 16;
+  const drawn = (value: (x: number) => number) => ({
+    width: side,
+    height: side,
+    rgb: Uint8Array.from({ length: 3 * side * side }, (_, at) => value(Math.floor(at / 3) % side)),
+  });
+  const drawing = drawn((x) => (x % 4 < 2 ? 60 : 200));
+  const scene = { content: '', drawing, ground: 'sea', parts: [part] };
+  const [trial] = styleRows({ one: [scene], two: [] }, { folder: '/demo', side })[0]?.trials ?? [];
+  const ssim = (picture: typeof drawing) => trial?.measure?.(picture).ssim;
+  expect(ssim(drawing)).toBeCloseTo(1, 12);
+  // Paler it is the same drawing still, and of one colour it is none.
+  expect(ssim(drawn((x) => (x % 4 < 2 ? 100 : 200)))).toBeGreaterThan(0.8);
+  expect(ssim(drawn(() => 130))).toBeLessThan(0.1);
+});
+
 it('asks for a style in each mask, by the adapter of its name', () => {
   const scene: StyleScene = {
     content: '/contents/a.png',
@@ -69,6 +86,14 @@ it('asks for a style in each mask, by the adapter of its name', () => {
     regions: [{ name: 'part 1', box: [0, 0, 64, 128], prompt: 'a red cat by the sea, neon style' }],
   });
   expect(styled?.bars.map(({ figure }) => figure)).toEqual(['style', 'object', 'psnr']);
+  const restyle = rows.find(({ name }) => name === 'one-step restyle: strength 0.25');
+  expect(restyle?.trials[0]?.request).toMatchObject({
+    init: { path: '/contents/a.png', strength: 0.25 },
+    steps: 4,
+    matchColours: { path: '/contents/a.png' },
+    adapters: [{ path: '/demo/adapters/few-step.safetensors' }],
+  });
+  expect(restyle?.needs).toEqual(['/demo/adapters/few-step.safetensors']);
   const bare = rows.find(({ name }) => name === 'one mask: styled, not laid over');
   expect(bare?.trials[0]?.request.style).toEqual({ content: '/contents/a.png', composite: false });
 });

@@ -35,6 +35,7 @@ const aliases: Record<string, string> = {
   'composition.mode': 'mode',
   'composition.mapLevel': 'map-level',
   'composition.threshold': 'mask-threshold',
+  'composition.conceptTokens': 'concept-tokens',
   'composition.closeMasks': 'close-masks',
   'composition.screen': 'screen-seeds',
   'composition.updateSteps': 'update-steps',
@@ -83,6 +84,8 @@ const descriptions: Record<string, string> = {
   'composition.mode': 'clora and lora-composer: without gradients, or with them as published',
   'composition.mapLevel': 'level of the attention maps that are read, 0 the latent itself (default: that of H/32)',
   'composition.threshold': "clora: share of a map's highest value from which a place is the concept's",
+  'composition.conceptTokens':
+    "clora: which of a concept's tokens show its place; last where the tokenizer cuts its word up",
   'composition.closeMasks': 'clora: close holes of the masks (3x3)',
   'composition.screen': 'clora: noises tried at the first step, of which the best is drawn from',
   'composition.updateSteps': 'exact: first steps that move the latent (default: 30 in clora, 25 in lora-composer)',

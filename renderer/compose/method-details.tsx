@@ -54,6 +54,12 @@ export function MethodDetails() {
               step={0.05}
               onChange={(threshold) => change({ threshold })}
             />
+            <Check
+              checked={composition.conceptTokens === 'last'}
+              onChange={(checked) => change({ conceptTokens: checked ? 'last' : 'all' })}
+            >
+              Only the last piece of a word shows its place
+            </Check>
             <Check checked={composition.closeMasks} onChange={(checked) => change({ closeMasks: checked })}>
               Close holes of the masks
             </Check>
@@ -155,6 +161,7 @@ function ownOf({ method, mode }: Composition): (keyof Composition)[] {
     return [
       'screen',
       'threshold',
+      'conceptTokens',
       'closeMasks',
       'mapLevel',
       ...exact,

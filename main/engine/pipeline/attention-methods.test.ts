@@ -8,6 +8,7 @@ import type { RenderRequestInput } from '../../../contract/request.ts';
 import { stepsForOne } from '../../../contract/steps-drawn.ts';
 import { Engine } from '../engine.ts';
 import { loadImage } from '../image/load-image.ts';
+import { structuralSimilarity } from '../image/structural-similarity.ts';
 
 /** CLoRA, LoRA-Composer and styles through masks, as requests. What they compute is held against diffusers by `npm run parity`. */
 
@@ -84,7 +85,6 @@ describe('CLoRA', () => {
   it('draws two rows a step for the plain model and for each concept, and the same picture again', async () => {
     const first = await draw(clora);
     expect(first.unetRows).toBe(2 * 2 * 3);
-    expect(first.warnings).toEqual([]);
     const again = await draw(clora);
     expect(again.images[0]?.latent).toEqual(first.images[0]?.latent);
     expect(again.sessionsBuilt).toBe(0);
@@ -121,6 +121,13 @@ describe('CLoRA', () => {
       const [image] = (await draw({ ...clora, steps, composition: { method: 'clora', ...settings } })).images;
       return image?.conceptsApart ?? { lossBefore: Number.NaN, lossAfter: Number.NaN, maskOverlap: Number.NaN };
     };
+    // Concepts that claim all of the picture are not kept apart, and it is said.
+    const warnings = async (threshold: number) =>
+      (await draw({ ...clora, steps: 1, composition: { method: 'clora', threshold } })).warnings.map(
+        ({ code }) => code,
+      );
+    expect(await warnings(0)).toEqual(['CONCEPTS_TOGETHER']);
+    expect(await warnings(1)).toEqual([]);
     // No place is above the highest value, and every one above none.
     const all = await apart({ threshold: 0 });
     expect(all.maskOverlap).toBe(1);
@@ -135,6 +142,18 @@ describe('CLoRA', () => {
     const at = (mapLevel: number) =>
       latentOf({ ...clora, composition: { method: 'clora', mapLevel, threshold: 0.93 } });
     expect(difference(await at(0), await at(1))).toBeGreaterThan(1e-4);
+  });
+
+  it("reads the last of a concept's tokens alone where that is asked for", async () => {
+    const named = (words: string, conceptTokens: 'all' | 'last') =>
+      latentOf({
+        ...clora,
+        concepts: [{ name: 'cat', words }, concepts[1] as (typeof concepts)[number]],
+        composition: { method: 'clora', threshold: 0.9, conceptTokens },
+      });
+    const last = await named('small cat', 'last');
+    expect(last).toEqual(await named('cat', 'last'));
+    expect(difference(last, await named('small cat', 'all'))).toBeGreaterThan(1e-4);
   });
 
   it('refuses one concept alone, no adapter of a concept, and a concept that is not there', async () => {
@@ -288,6 +307,27 @@ describe('the one-step restyle of a Turbo model', () => {
       const colour = [...(images[0]?.pixels.subarray(middle, middle + 3) ?? [])];
       expect(colour.map((value) => Math.round(value * 20) / 20)).toEqual([0.15, 0.4, 0.45]);
     }
+  });
+
+  it('tells how much of the structure it kept, of each picture', async () => {
+    const red = join(folder, 'structure.png');
+    await sharp({ create: { width: 20, height: 20, channels: 3, background: '#c03020' } })
+      .png()
+      .toFile(red);
+    const restyle = { ...turbo, batch: 2, steps: 2, init: { path: content, strength: 0.5 } };
+    const two = await draw({ ...restyle, matchColours: { path: red, amount: 0.5 } });
+    const init = await loadImage(content, { width: 72, height: 40 });
+    for (const image of two.images) expect(image.structureKept).toBeCloseTo(structuralSimilarity(init, image), 6);
+    expect(two.images[0]?.structureKept).not.toBe(two.images[1]?.structureKept);
+    const values = two.images.map(({ structureKept = Number.NaN }) => structureKept.toFixed(2));
+    expect(two.warnings.filter(({ code }) => code === 'STRUCTURE_KEPT').map(({ message }) => message)).toEqual([
+      expect.stringMatching(`^Picture 1 has kept ${values[0]} `),
+      expect.stringMatching(`^Picture 2 has kept ${values[1]} `),
+    ]);
+    // Without another's colours it is no restyle.
+    const plain = await draw(restyle);
+    expect(plain.images[0]?.structureKept).toBeUndefined();
+    expect(plain.warnings.map(({ code }) => code)).not.toContain('STRUCTURE_KEPT');
   });
 
   it('refuses steps of which the strength leaves none, and says how many leave one', async () => {

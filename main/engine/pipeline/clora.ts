@@ -35,6 +35,15 @@ export interface CloraOptions extends PredictorOptions {
   maps: { output: string; level: number; sizes: LevelSizes };
   shape: LatentShape;
   scheduler: Scheduler;
+  onMove?: ((move: LatentMove) => void) | undefined;
+}
+
+/** One move of the latent down the gradient of the loss. */
+export interface LatentMove {
+  /** After the move. */
+  latent: Float32Array;
+  /** To the latent as the network sees it. */
+  gradient: Float32Array;
 }
 
 export function clora(options: CloraOptions): DrawingMethod {
@@ -107,7 +116,9 @@ async function movedApart(at: StepInput, outputs: StepOutputs, options: CloraOpt
     variant: mapsAlone(options),
     guidance: distilledGuidance(unet, guidance),
   });
-  return moved(at, gradient, rate, scheduler);
+  const next = moved(at, gradient, rate, scheduler);
+  options.onMove?.({ latent: next.latent, gradient });
+  return next;
 }
 
 /** The derivatives with respect to the concepts' maps, in the order of {@link labelled}, as those of each row's maps. */

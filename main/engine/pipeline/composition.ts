@@ -256,7 +256,15 @@ function conceptTokens(
       request.concepts.map(({ name, words, as }, concept) => {
         const spoken = concept === entry.concept && as !== undefined ? as : words;
         const at = { step, steps: request.steps };
-        return tokenColumns(model, entry.prompt, spoken, embeddings, at, `The concept "${name}"`);
+        return tokenColumns(
+          model,
+          entry.prompt,
+          spoken,
+          embeddings,
+          at,
+          `The concept "${name}"`,
+          request.composition.conceptTokens,
+        );
       }),
     ),
   );

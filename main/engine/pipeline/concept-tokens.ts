@@ -1,6 +1,7 @@
 import { ImpastoError } from '../../../contract/errors.ts';
 import { extractExtraNetworks } from '../../../contract/prompt/extra-networks.ts';
 import { resolveSchedules } from '../../../contract/prompt/schedule.ts';
+import type { Composition } from '../../../contract/request.ts';
 import type { LoadedModel } from '../model/loaded-model.ts';
 import type { Chunk } from '../text/chunks.ts';
 import { type NamedEmbedding, planOf } from './text-conditioning.ts';
@@ -10,6 +11,7 @@ import { type NamedEmbedding, planOf } from './text-conditioning.ts';
  * prompt is encoded; every occurrence counts.
  * @param words null: every word of the prompt
  * @param whose what the words belong to, for the error
+ * @param only `last`: of each occurrence its last token alone
  * @throws ImpastoError `REQUEST_INVALID` where the prompt does not hold them
  */
 export function tokenColumns(
@@ -19,14 +21,16 @@ export function tokenColumns(
   embeddings: readonly NamedEmbedding[],
   at: { step: number; steps: number },
   whose: string,
+  only: Composition['conceptTokens'] = 'all',
 ): number[] {
   const content = contentOf(model, promptAt(prompt, at), embeddings);
   if (words === null) return content.map(({ column }) => column);
   const wanted = contentOf(model, words, embeddings).map(({ token }) => token);
   const found = new Set<number>();
   for (let start = 0; start + wanted.length <= content.length; start++) {
-    if (wanted.every((token, index) => content[start + index]?.token === token)) {
-      for (let index = 0; index < wanted.length; index++) found.add((content[start + index] as Content).column);
+    if (!wanted.every((token, index) => content[start + index]?.token === token)) continue;
+    for (let index = only === 'last' ? wanted.length - 1 : 0; index < wanted.length; index++) {
+      found.add((content[start + index] as Content).column);
     }
   }
   if (wanted.length > 0 && found.size > 0) return [...found].sort((a, b) => a - b);

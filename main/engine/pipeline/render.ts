@@ -18,6 +18,7 @@ import { compositeInto } from '../image/composite.ts';
 import { loadImage } from '../image/load-image.ts';
 import { matchColours } from '../image/match-colours.ts';
 import { fromTensor, type Pixels } from '../image/pixels.ts';
+import { leastSide, structuralSimilarity } from '../image/structural-similarity.ts';
 import type { LatentShape } from '../model/conditioning.ts';
 import { type Inversion, InversionStore } from '../model/inversion-store.ts';
 import type { LoadedModel } from '../model/loaded-model.ts';
@@ -27,6 +28,7 @@ import { createNoiseGenerator, type NoiseGenerator } from '../noise/index.ts';
 import { modelIdentity } from '../runtime/session-cache.ts';
 import { createScheduler, unusedSettings } from '../schedulers/index.ts';
 import type { Scheduler, SchedulerOptions } from '../schedulers/scheduler.ts';
+import type { LatentMove } from './clora.ts';
 import { type Composition, composePicture, type StepPart } from './composition.ts';
 import { denoise, type Inpaint } from './denoise.ts';
 import { drawingMethod } from './drawing-method.ts';
@@ -52,6 +54,8 @@ export interface PictureHooks {
   /** When to save half-drawn pictures; omitted: never. */
   checkpoints?: CheckpointPolicy;
   onCheckpoint?: (checkpoint: PictureCheckpoint) => void;
+  /** Hears each move of the latent that a method makes on the way (CLoRA, exact), for parity with other implementations. */
+  onMove?: (move: LatentMove) => void;
   /** What was saved of the first picture. */
   resume?: readonly Float32Array[];
 }
@@ -186,7 +190,7 @@ async function renderOne(
   await clock.start('sample', index, scheduler.timesteps.length);
   const method: DrawingMethod = inversion
     ? { predict: styledBy(request, context, inversion) }
-    : drawingMethod(request, { model, composition, shape, scheduler });
+    : drawingMethod(request, { model, composition, shape, scheduler, onMove: hooks.onMove });
   const fromNoise = !init && !inpaint;
   if (method.begin && !fromNoise) {
     context.warn({
@@ -226,7 +230,36 @@ async function renderOne(
   await clock.start('decode', index, 1);
   const pixels = await decode(latent, context, index);
   const conceptsApart = method.apart?.();
-  return { ...finish(request, seed, latent, pixels, context), ...(conceptsApart ? { conceptsApart } : {}) };
+  if (conceptsApart && conceptsApart.maskOverlap > togetherFrom) context.warn(conceptsTogether);
+  const finished = finish(request, seed, latent, pixels, context);
+  const structureKept = structureOf(finished, context);
+  if (structureKept !== null) {
+    const which = request.batch > 1 ? `Picture ${index + 1}` : 'The picture';
+    context.warn({
+      code: 'STRUCTURE_KEPT',
+      message: `${which} has kept ${structureKept.toFixed(2)} of the structure of the one that it began from (SSIM of the luma; 1 is all of it).`,
+    });
+  }
+  return {
+    ...finished,
+    ...(conceptsApart ? { conceptsApart } : {}),
+    ...(structureKept === null ? {} : { structureKept }),
+  };
+}
+
+/** Mean overlap of CLoRA's masks from which they are as good as one. */
+const togetherFrom = 0.9;
+
+const conceptsTogether: EngineWarning = {
+  code: 'CONCEPTS_TOGETHER',
+  message:
+    'The concepts claim the same places, so that nothing keeps them apart: their predictions are averaged nearly everywhere. Raise the threshold of the masks (--mask-threshold), or let only the last piece of a word show its place (--concept-tokens last).',
+};
+
+/** How much of its init picture's structure a restyled one has kept; null where it is none, or too small for the measure. */
+function structureOf(drawn: Pixels, { init, colours }: PictureContext): number | null {
+  if (!init || init.mask || !colours || Math.min(drawn.width, drawn.height) < leastSide) return null;
+  return structuralSimilarity(init.pixels, drawn);
 }
 
 /** A picture for its colours alone: whatever its size, cropped to the one that is drawn. */
