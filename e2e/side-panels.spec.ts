@@ -141,7 +141,7 @@ describe.skipIf(missing !== null)('models, adapters and batches', () => {
     await expect
       .poll(async () => ((await studio.backend.call('settings.get', {})) as { output: object }).output)
       .toMatchObject({
-        ...{ updates: { feed: 'https://updates.example.org/impasto' }, memoryBudget: 8 * 2 ** 30 },
+        ...{ updates: { feed: 'https://updates.example.org/impasto' }, memoryBudget: 8e9 },
         ...{ previewEvery: 5, theme: 'light' },
       });
     expect(await page.locator('html').getAttribute('data-theme')).toBe('light');
