@@ -149,6 +149,46 @@ describe.skipIf(missing !== null)('models, adapters and batches', () => {
     await page.keyboard.press('Escape');
   });
 
+  it('binds another key to an action, never one that is taken, and gives the usual one back', async () => {
+    const chosen = (name: string) => page.getByRole('tab', { name: new RegExp(`^${name}`), selected: true });
+    const dialog = page.getByRole('dialog', { name: 'Keys' });
+    await page.keyboard.press('Shift+?');
+    const bind = dialog.getByRole('button', { name: 'Bind another key to Show the queue' });
+    await bind.click();
+    await page.keyboard.press('g');
+    await bind.getByText('G is already “Show the gallery”.').waitFor();
+    await page.keyboard.press('j');
+    const usual = dialog.getByRole('button', { name: 'Usual key for Show the queue' });
+    await usual.waitFor();
+    expect(await bind.textContent()).toMatch(/J$/);
+    expect(await seriousViolations(page)).toEqual([]);
+    await page.keyboard.press('Escape');
+    await dialog.waitFor({ state: 'hidden' });
+    await page.keyboard.press('g');
+    await chosen('Gallery').waitFor();
+    // Its usual key is free now.
+    await page.keyboard.press('q');
+    await chosen('Gallery').waitFor();
+    await page.keyboard.press('j');
+    await chosen('Queue').waitFor();
+    // It is of the settings, not of this window.
+    await page.reload();
+    await page.locator('.model-trigger', { hasText: ' px' }).waitFor();
+    await page.keyboard.press('g');
+    await chosen('Gallery').waitFor();
+    await page.keyboard.press('j');
+    await chosen('Queue').waitFor();
+
+    await page.keyboard.press('g');
+    await page.keyboard.press('Shift+?');
+    await usual.click();
+    await usual.waitFor({ state: 'detached' });
+    await page.keyboard.press('Escape');
+    await dialog.waitFor({ state: 'hidden' });
+    await page.keyboard.press('q');
+    await chosen('Queue').waitFor();
+  });
+
   it('has given the page and its policy nothing to complain of', () => {
     // What was refused above is told by the browser as well.
     expect(studio.complaints.filter((line) => !/40[04]|422/.test(line))).toEqual([]);
