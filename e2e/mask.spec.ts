@@ -137,7 +137,7 @@ describe.skipIf(missing !== null)('a mask painted by mouse', () => {
     await page.locator('.stage[data-picture]').waitFor();
     await page.unroute(pictures);
     await page.keyboard.press('Control+z');
-    await expect.poll(() => redraw.count()).toBe(0);
+    await expect.poll(() => redraw.count(), { timeout: 30_000 }).toBe(0);
   });
 
   it('has given the page and its policy nothing to complain of', () => {
