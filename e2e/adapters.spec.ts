@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Job, JobList } from '../contract/queue.ts';
+import type { RouteOutput } from '../contract/routes.ts';
 import { addLora, fixture, openModel, typeLora } from './form.ts';
 import { faceMissing, type Studio, startStudio } from './studio.ts';
 
@@ -41,7 +43,7 @@ describe.skipIf(missing !== null)('the rack of adapters', () => {
     await strength.fill('0.6');
     await strength.press('Control+Enter');
     await expect
-      .poll(async () => (await latest())?.request.adapters, { timeout: 20_000 })
+      .poll(async () => (await latest())?.request.adapters, { timeout: 60_000 })
       .toMatchObject([{ path, strength: 0.6 }]);
   });
 
@@ -50,6 +52,39 @@ describe.skipIf(missing !== null)('the rack of adapters', () => {
     await expect.poll(() => page.locator('.adapter').count()).toBe(0);
     await page.keyboard.press('Control+z');
     await page.locator('.adapter').waitFor();
+  });
+
+  it('takes an adapter that is dropped, and says in words what of other files is wrong', async () => {
+    const path = fixture('adapters/locon.safetensors');
+    await studio.backend.call('library.addFolder', { kind: 'models', path: fixture('adapters') });
+    await expect
+      .poll(async () => {
+        const answer = await studio.backend.call('models.list', { text: 'locon', limit: 100 });
+        return answer.ok && (answer.output as RouteOutput<'models.list'>).models.some((model) => model.path === path);
+      })
+      .toBe(true);
+    const drop = async (name: string, bytes: Buffer) => {
+      await page.evaluate(
+        ({ name, bytes }) => {
+          const dataTransfer = new DataTransfer();
+          dataTransfer.items.add(new File([new Uint8Array(bytes)], name));
+          for (const type of ['dragover', 'drop'])
+            window.dispatchEvent(new DragEvent(type, { dataTransfer, bubbles: true, cancelable: true }));
+        },
+        { name, bytes: [...bytes] },
+      );
+    };
+    const notices = page.getByRole('region', { name: 'Notices' });
+    await drop('locon.safetensors', readFileSync(path));
+    await page.getByRole('button', { name: 'Take off locon' }).waitFor();
+    // The same name with other bytes is another file, and not here.
+    await drop('locon.safetensors', Buffer.alloc(64));
+    await notices.getByText('locon.safetensors is in none of the folders').waitFor();
+    await drop('locon.ckpt', Buffer.alloc(64));
+    await notices.getByText('locon.ckpt is a pickle').waitFor();
+    expect(await page.locator('.adapter').count()).toBe(2);
+    await page.keyboard.press('Control+z');
+    await expect.poll(() => page.locator('.adapter').allInnerTexts()).toEqual([expect.stringContaining('kohya')]);
   });
 
   it('has given the page and its policy nothing to complain of', () => {

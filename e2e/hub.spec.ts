@@ -67,10 +67,10 @@ describe.skipIf(missing !== null || left)('a model from the hub', () => {
     await lookAt(`${hub.host}/art/tiny`);
     const plan = dialog().getByRole('region', { name: 'What would be fetched' });
     await plan.getByText('art/tiny', { exact: true }).waitFor();
-    expect(await plan.textContent()).toMatch(/12 files, 461 kB\. .* free on the disk/);
+    expect(await plan.textContent()).toMatch(/12 files, 471 kB\. .* free on the disk/);
     expect(await plan.textContent()).toContain(join(studio.home, 'models', 'art', 'tiny'));
     expect(await plan.textContent()).toContain('licence: mit');
-    expect(await plan.getByRole('button', { name: /^Download 461 kB/ }).isDisabled()).toBe(true);
+    expect(await plan.getByRole('button', { name: /^Download 471 kB/ }).isDisabled()).toBe(true);
     expect(await seriousViolations(page)).toEqual([]);
     expect(hub.store.length).toBe(fetched);
   });
@@ -87,10 +87,10 @@ describe.skipIf(missing !== null || left)('a model from the hub', () => {
     await expect
       .poll(async () => Number(await bar.getAttribute('aria-valuenow')), { timeout: 30_000 })
       .toBeGreaterThan(40);
-    expect(await row().textContent()).toMatch(/\d+ kB of 461 kB/);
+    expect(await row().textContent()).toMatch(/\d+ kB of 471 kB/);
     await row().getByRole('button', { name: /^Stop/ }).click();
     await row()
-      .getByText(/^Stopped at \d+ kB of 461 kB/)
+      .getByText(/^Stopped at \d+ kB of 471 kB/)
       .waitFor();
     expect(await seriousViolations(page)).toEqual([]);
     await page.reload();

@@ -114,6 +114,32 @@ describe.skipIf(missing !== null)('a mask painted by mouse', () => {
     expect((await pixelsOf(again.pictures[0]?.path ?? '')).equals(await pixelsOf(path))).toBe(true);
   });
 
+  it('takes what is done to it while its picture is still being fetched', async () => {
+    const redraw = page.getByRole('button', { name: /^Redraw mask/ });
+    // As on a busy machine: the picture comes only once its mask was inverted.
+    let release = () => {};
+    const inverted = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const pictures = /\/jobs\/\d+\/pictures\//;
+    await page.route(pictures, async (route) => {
+      await inverted;
+      await route.continue().catch(() => {});
+    });
+    await page.reload();
+    await page.getByRole('img', { name: /^Picture/ }).waitFor();
+    expect(await redraw.count()).toBe(0);
+    await page.keyboard.press('b');
+    await page.keyboard.press('Shift+V');
+    await redraw.waitFor();
+    expect(await page.locator('.stage[data-picture]').count()).toBe(0);
+    release();
+    await page.locator('.stage[data-picture]').waitFor();
+    await page.unroute(pictures);
+    await page.keyboard.press('Control+z');
+    await expect.poll(() => redraw.count(), { timeout: 30_000 }).toBe(0);
+  });
+
   it('has given the page and its policy nothing to complain of', () => {
     expect(studio.complaints).toEqual([]);
   });

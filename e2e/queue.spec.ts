@@ -47,6 +47,30 @@ describe.skipIf(missing !== null)('the queue', () => {
       // A move begins to drag, one more enters the row, and only the next is told to it.
       for (let at = 0; at < 3; at += 1) await page.mouse.move(box.x + 30 + at, box.y + box.height / 2);
     };
+    // Into the room after the last one, and back.
+    const end = page.locator('.queue-end');
+    const overEnd = async () => {
+      const box = await end.boundingBox();
+      if (!box) throw new Error('no room after the last job');
+      for (let at = 0; at < 3; at += 1) await page.mouse.move(box.x + 30 + at, box.y + box.height / 2);
+    };
+    await over('two');
+    await page.mouse.down();
+    await overEnd();
+    await expect.poll(landing).toEqual([]);
+    // It is last as it is.
+    expect(await end.getAttribute('data-landing')).toBe('false');
+    await page.mouse.up();
+    await over('one');
+    await page.mouse.down();
+    await overEnd();
+    await expect.poll(() => end.getAttribute('data-landing')).toBe('true');
+    await page.mouse.up();
+    await expect.poll(titles).toEqual(['four', 'three', 'two', 'one']);
+    expect(await end.getAttribute('data-landing')).toBe('false');
+    await page.keyboard.press('Control+z');
+    await expect.poll(titles).toEqual(['four', 'one', 'three', 'two']);
+
     await over('two');
     await page.mouse.down();
     // A line shows where it would land, but not where it would stay.

@@ -141,12 +141,52 @@ describe.skipIf(missing !== null)('models, adapters and batches', () => {
     await expect
       .poll(async () => ((await studio.backend.call('settings.get', {})) as { output: object }).output)
       .toMatchObject({
-        ...{ updates: { feed: 'https://updates.example.org/impasto' }, memoryBudget: 8 * 2 ** 30 },
+        ...{ updates: { feed: 'https://updates.example.org/impasto' }, memoryBudget: 8e9 },
         ...{ previewEvery: 5, theme: 'light' },
       });
     expect(await page.locator('html').getAttribute('data-theme')).toBe('light');
     expect(await seriousViolations(page)).toEqual([]);
     await page.keyboard.press('Escape');
+  });
+
+  it('binds another key to an action, never one that is taken, and gives the usual one back', async () => {
+    const chosen = (name: string) => page.getByRole('tab', { name: new RegExp(`^${name}`), selected: true });
+    const dialog = page.getByRole('dialog', { name: 'Keys' });
+    await page.keyboard.press('Shift+?');
+    const bind = dialog.getByRole('button', { name: 'Bind another key to Show the queue' });
+    await bind.click();
+    await page.keyboard.press('g');
+    await bind.getByText('G is already “Show the gallery”.').waitFor();
+    await page.keyboard.press('j');
+    const usual = dialog.getByRole('button', { name: 'Usual key for Show the queue' });
+    await usual.waitFor();
+    expect(await bind.textContent()).toMatch(/J$/);
+    expect(await seriousViolations(page)).toEqual([]);
+    await page.keyboard.press('Escape');
+    await dialog.waitFor({ state: 'hidden' });
+    await page.keyboard.press('g');
+    await chosen('Gallery').waitFor();
+    // Its usual key is free now.
+    await page.keyboard.press('q');
+    await chosen('Gallery').waitFor();
+    await page.keyboard.press('j');
+    await chosen('Queue').waitFor();
+    // It is of the settings, not of this window.
+    await page.reload();
+    await page.locator('.model-trigger', { hasText: ' px' }).waitFor();
+    await page.keyboard.press('g');
+    await chosen('Gallery').waitFor();
+    await page.keyboard.press('j');
+    await chosen('Queue').waitFor();
+
+    await page.keyboard.press('g');
+    await page.keyboard.press('Shift+?');
+    await usual.click();
+    await usual.waitFor({ state: 'detached' });
+    await page.keyboard.press('Escape');
+    await dialog.waitFor({ state: 'hidden' });
+    await page.keyboard.press('q');
+    await chosen('Queue').waitFor();
   });
 
   it('has given the page and its policy nothing to complain of', () => {

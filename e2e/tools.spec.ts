@@ -119,6 +119,47 @@ describe.skipIf(missing !== null)('the tools of the canvas', () => {
     await clear();
   });
 
+  it('a pen paints as thick as it is pressed', async () => {
+    const { at } = await pointing(page, { width: side, height: side });
+    await tool('Brush');
+    await page.getByRole('slider', { name: 'Hardness' }).press('End');
+    await page.getByRole('slider', { name: 'Brush size' }).press('Home');
+    // Ends at 18 pixels.
+    for (let times = 0; times < 12; times += 1) await page.keyboard.press(']');
+    const size = Number(((await options().locator('.tool-number').first().textContent()) ?? '').replace(/\D/g, ''));
+    expect(size).toBeGreaterThan(12);
+    expect(size).toBeLessThan(24);
+    const pen = await page.context().newCDPSession(page);
+    /** Across the picture at a height. */
+    const stroke = async (y: number, force: number) => {
+      for (const [type, x] of [
+        ['mousePressed', 12],
+        ['mouseMoved', 30],
+        ['mouseMoved', 52],
+        ['mouseReleased', 52],
+      ] as const) {
+        const [left, top] = at([x, y]);
+        const held = { pointerType: 'pen', button: 'left', buttons: 1, clickCount: 1 } as const;
+        await pen.send('Input.dispatchMouseEvent', { ...held, type, x: left, y: top, force });
+      }
+    };
+    await stroke(14, 0.25);
+    await stroke(44, 1);
+    await pen.detach();
+    const mask = await drawnMask();
+    const thickness = (from: number, to: number) => {
+      let all = 0;
+      for (let y = from; y < to; y += 1) all += (mask[y * side + 32] as number) / 255;
+      return all;
+    };
+    const [light, firm] = [thickness(0, 28), thickness(28, side)];
+    expect(firm).toBeGreaterThan(size - 2);
+    expect(firm).toBeLessThan(size + 2);
+    expect(light).toBeGreaterThan(size / 4 - 2);
+    expect(light).toBeLessThan(size / 4 + 2);
+    await clear();
+  });
+
   it('are all used by keys alone', async () => {
     await page.getByRole('application', { name: 'Drawing area' }).focus();
     await page.keyboard.press('m');

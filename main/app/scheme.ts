@@ -1,5 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
+import { byteSize } from '../../contract/byte-size.ts';
 import { asImpastoError, type ErrorRecord } from '../../contract/errors.ts';
 import { uploadUrl } from '../../contract/resources.ts';
 import type { Answer } from '../../contract/routes.ts';
@@ -87,7 +88,7 @@ async function readAtMost(body: ReadableStream<Uint8Array> | null, limit: number
 function tooLarge(): ErrorRecord {
   return {
     code: 'BODY_TOO_LARGE',
-    message: `That is more than ${maxUploadBytes / 2 ** 20} MiB.`,
+    message: `That is more than ${byteSize(maxUploadBytes)}.`,
     remedy: 'Drop the file itself, or make it smaller.',
   };
 }

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import { adapterToolInputs, layerName, type SaveAdapter, type WrittenAdapter } from '../../contract/adapter-tools.ts';
+import { byteSize } from '../../contract/byte-size.ts';
 import { ImpastoError } from '../../contract/errors.ts';
 import type { Cut } from '../../contract/spectrum.ts';
 import {
@@ -274,7 +275,7 @@ function tell({ output }: Given, { warnings, kept, worst, intruders, ...written 
     const least = worst ? `; least in ${worst.module}: ${(100 * worst.kept).toFixed(2)}%` : '';
     output.line(`energy kept: ${(100 * kept).toFixed(2)}%${least}`);
   }
-  output.line(`${operation}\n${path}: ${layers} layers, ranks up to ${highestRank}, ${(bytes / 1e6).toFixed(1)} MB`);
+  output.line(`${operation}\n${path}: ${layers} layers, ranks up to ${highestRank}, ${byteSize(bytes)}`);
 }
 
 function cutOf({ rank, energy }: Options): Cut | null {

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { byteSize } from '../../contract/byte-size.ts';
 import { EngineClient } from '../engine/process/engine-client.ts';
 import { createOutput } from './output.ts';
 
@@ -20,10 +21,7 @@ async function devices(options: { json: boolean }): Promise<void> {
       output.line(`${mark} ${provider.padEnd(8)} ${available ? 'yes' : 'no '}  ${detail}`);
     }
     output.line(`\n${report.chosen.provider}: ${report.chosen.reason}`);
-    const gigabytes = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
-    output.line(
-      `${report.cores} cores, ${gigabytes(report.freeMemory)} of ${gigabytes(report.totalMemory)} memory free`,
-    );
+    output.line(`${report.cores} cores, ${byteSize(report.freeMemory)} of ${byteSize(report.totalMemory)} memory free`);
   } finally {
     await client.stop();
   }

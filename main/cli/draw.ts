@@ -79,7 +79,7 @@ export async function requestOf(
   const flags = styleDefaults(await overlaid({ seed: randomInt(2 ** 32 - 1) }, prompt, options, output));
   const asked = parseRequest(flags);
   const path = asked.model === 'demo' ? builtinModel().path : resolve(asked.model);
-  const preset = presetFor(await openCheckpoint(path), await distillationsOf(asked.adapters)).request;
+  const preset = (await presetFor(await openCheckpoint(path), await distillationsOf(asked.adapters))).request;
   return parseRequest({
     ...preset,
     ...flags,

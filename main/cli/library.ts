@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import cliProgress from 'cli-progress';
 import { Command, Option } from 'commander';
+import { byteSize } from '../../contract/byte-size.ts';
 import { ImpastoError } from '../../contract/errors.ts';
 import { type ModelEntry, modelKinds, type PictureEntry, type ScanReport } from '../../contract/library.ts';
 import { licenceTitle } from '../library/hub/hub.ts';
@@ -161,8 +162,7 @@ async function listModels({ library, output, options }: Given): Promise<void> {
 }
 
 function describeModel({ kind, base, dtype, bytes, hash, name, path, triggers }: ModelEntry): string {
-  const size = bytes >= 1e9 ? `${(bytes / 1e9).toFixed(1)} GB` : `${(bytes / 1e6).toFixed(1)} MB`;
-  const facts = [kind ?? 'unknown', base, dtype, size, hash].filter(Boolean).join(', ');
+  const facts = [kind ?? 'unknown', base, dtype, byteSize(bytes), hash].filter(Boolean).join(', ');
   const words = triggers.length > 0 ? `\n  triggers: ${triggers.slice(0, 8).join(', ')}` : '';
   return `${name} (${facts})\n  ${path}${words}`;
 }
@@ -241,7 +241,7 @@ async function download(reference: string, { library, output, options }: Given):
     output.event({ type: 'plan', plan });
     for (const { path, why } of plan.skipped) output.line(`left out: ${path} (${why})`);
     for (const note of plan.notes) output.line(note);
-    output.line(`${plan.files.length} files, ${(plan.bytes / 1e9).toFixed(2)} GB, to ${plan.folder}`);
+    output.line(`${plan.files.length} files, ${byteSize(plan.bytes)}, to ${plan.folder}`);
     output.line(`licence: ${licenceTitle(plan.licence)}${plan.licence.link ? `, ${plan.licence.link}` : ''}`);
     if (options.acceptLicence === undefined) {
       throw new ImpastoError(

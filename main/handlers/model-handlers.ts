@@ -21,7 +21,7 @@ export function modelHandlers({ library, adapterTools }: HandlerContext): Handle
     'models.preset': async ({ model }) => {
       const { path, note } = modelPath(model);
       const checkpoint = await openCheckpoint(path);
-      const { request, reason } = presetFor(checkpoint);
+      const { request, reason } = await presetFor(checkpoint);
       return {
         request: parseRequest({ ...request, model }),
         reason,

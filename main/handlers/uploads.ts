@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { byteSize } from '../../contract/byte-size.ts';
 import { asImpastoError, ImpastoError } from '../../contract/errors.ts';
 import { maxUploadBytes, type Upload, UploadId } from '../../contract/uploads.ts';
 import { imageSize } from '../engine/image/decode.ts';
@@ -99,11 +100,7 @@ export class Uploads {
 }
 
 export function tooLarge(limit: number): ImpastoError {
-  return new ImpastoError(
-    'BODY_TOO_LARGE',
-    `That is more than ${Math.floor(limit / 2 ** 20)} MiB.`,
-    'Send a smaller file.',
-  );
+  return new ImpastoError('BODY_TOO_LARGE', `That is more than ${byteSize(limit)}.`, 'Send a smaller file.');
 }
 
 function writeError(error: NodeJS.ErrnoException): ImpastoError {

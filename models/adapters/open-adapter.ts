@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
+import { byteSize } from '../../contract/byte-size.ts';
 import type { EngineWarning } from '../../contract/engine.ts';
 import { ImpastoError } from '../../contract/errors.ts';
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
@@ -238,7 +239,6 @@ function largeWarning(networks: Pick<Adapter, 'unet' | 'textEncoder' | 'textEnco
   const bytes = layers.reduce((sum, { up, down }) => sum + 4 * (up.length + down.length), 0);
   if (bytes < largeFactors) return [];
   const highest = layers.reduce((rank, layer) => Math.max(rank, layer.rank), 0);
-  const size = Math.round(bytes / 2 ** 20);
-  const message = `This adapter takes ${size} MB beside the model, with ranks up to ${highest}: steps will be slower.`;
+  const message = `This adapter takes ${byteSize(bytes)} beside the model, with ranks up to ${highest}: steps will be slower.`;
   return [{ code: 'ADAPTER_LARGE', message }];
 }

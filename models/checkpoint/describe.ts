@@ -1,3 +1,4 @@
+import { byteSize } from '../../contract/byte-size.ts';
 import type { ErrorRecord } from '../../contract/errors.ts';
 import type { Checkpoint, Family } from './checkpoint.ts';
 import { familyTitles } from './family.ts';
@@ -97,7 +98,7 @@ export function factLines(facts: FileFacts): [label: string, value: string][] {
     ['dtype', facts.dtype],
     ['prediction type', `${facts.predictionType} (${predictionSources[facts.predictionTypeFrom]})`],
     ['trained size', `${facts.size} x ${facts.size}`],
-    ['size on disk', `${bytes(facts.fileSize)} in ${facts.tensors} tensors`],
+    ['size on disk', `${byteSize(facts.fileSize)} in ${facts.tensors} tensors`],
     ['missing', summary(facts.missing)],
   ];
   if (facts.hash) lines.push(['AutoV2 hash', facts.hash]);
@@ -116,9 +117,4 @@ function amount(count: number): string {
   if (count >= 1e9) return `${(count / 1e9).toFixed(2)} billion`;
   if (count >= 1e6) return `${(count / 1e6).toFixed(1)} million`;
   return String(count);
-}
-
-function bytes(count: number): string {
-  if (count >= 1e9) return `${(count / 1e9).toFixed(2)} GB`;
-  return count >= 1e6 ? `${(count / 1e6).toFixed(1)} MB` : `${(count / 1e3).toFixed(1)} kB`;
 }

@@ -1,5 +1,4 @@
 import { ImpastoError } from '../../contract/errors.ts';
-import type { ModelEntry } from '../../contract/library.ts';
 import { addAdapter } from '../state/adapters.ts';
 import { chooseModel } from '../state/models.ts';
 import { tell, tellError } from '../state/notices.ts';
@@ -19,8 +18,9 @@ export async function openModelFile(transport: Transport, file: File): Promise<v
         'Look for the same model as .safetensors. Impasto never unpickles.',
       );
     }
-    const path = transport.pathOf?.(file) || null;
-    const entry = path ? await transport.call('models.add', { path }) : await knownFile(transport, file);
+    const path = transport.pathOf?.(file) || (await knownFile(transport, file));
+    // One that lies in a folder of the library already may not be looked into yet: so it is now.
+    const entry = await transport.call('models.add', { path });
     if (entry.problem) throw ImpastoError.fromRecord(entry.problem);
     if (entry.kind === 'adapter') await addAdapter(transport, entry.path);
     else if (entry.kind === 'checkpoint') await chooseModel(transport, entry.path);
@@ -30,12 +30,12 @@ export async function openModelFile(transport: Transport, file: File): Promise<v
   }
 }
 
-/** A browser keeps to itself where a file lies: the library's file of that name and length is meant. */
-async function knownFile(transport: Transport, file: File): Promise<ModelEntry> {
+/** A browser keeps to itself where a file lies: the library's file of that name and length is meant. @returns its path */
+async function knownFile(transport: Transport, file: File): Promise<string> {
   const name = file.name.replace(/\.safetensors$/i, '');
   const { models } = await transport.call('models.list', { text: name, limit: 1000 });
   const found = models.find(({ path, bytes }) => path.split(/[\\/]/).at(-1) === file.name && bytes === file.size);
-  if (found) return found;
+  if (found) return found.path;
   throw new ImpastoError(
     'FILE_NOT_FOUND',
     `${file.name} is in none of the folders that Impasto looks through, and a browser does not say where it lies.`,

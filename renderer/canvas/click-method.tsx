@@ -1,6 +1,7 @@
 import { Check, ChevronsUpDown, Download, FolderOpen } from 'lucide-react';
 import { Popover } from 'radix-ui';
 import { useEffect, useState } from 'react';
+import { byteSize } from '../../contract/byte-size.ts';
 import { asImpastoError, type ErrorRecord, ImpastoError } from '../../contract/errors.ts';
 import type { ModelEntry } from '../../contract/library.ts';
 import { modelName } from '../state/models.ts';
@@ -183,8 +184,7 @@ function Method({
 
 function factsOf({ base, bytes, trainedSize, state }: ModelEntry): string {
   if (state === 'pending') return 'Is looked into';
-  const size = `${Math.max(0.1, bytes / 2 ** 20).toFixed(bytes < 2 ** 30 ? 1 : 0)} MB`;
-  return [base, size, trainedSize ? `${trainedSize} px` : ''].filter(Boolean).join(', ');
+  return [base, byteSize(bytes), trainedSize ? `${trainedSize} px` : ''].filter(Boolean).join(', ');
 }
 
 function noSegmentation({ name }: ModelEntry): ImpastoError {

@@ -72,15 +72,16 @@ function dropAdaptersWithoutRegion(): void {
 
 async function restorePixels({ shown, regions }: Kept): Promise<Pixels> {
   const pixels = ((await readRecord().catch(() => undefined)) ?? new Map()) as Pixels;
-  const lost = shown !== null && !(await canBeShown(shown));
-  // Another one may have come meanwhile.
-  if (lost && useCanvas.getState().shown?.id === shown.id) useCanvas.setState({ shown: null, follow: true });
+  // Before the picture itself is fetched: what is painted meanwhile would be under them.
   await sized();
   const there = new Set([maskId, ...regions.map(({ id }) => id)]);
   for (const [layer, blob] of pixels) {
     const bitmap = there.has(layer) ? await createImageBitmap(blob).catch(() => null) : null;
     if (bitmap) await raster.load(layer, bitmap, null);
   }
+  const lost = shown !== null && !(await canBeShown(shown));
+  // Another one may have come meanwhile.
+  if (lost && useCanvas.getState().shown?.id === shown.id) useCanvas.setState({ shown: null, follow: true });
   return pixels;
 }
 

@@ -26,6 +26,8 @@ export function LayersPanel() {
   const styling = useStyling();
   const model = useDraft((state) => state.draft.model);
   const turbo = useModels((state) => state.facts.get(model)?.facts?.variant === 'turbo');
+  const coloured = useDraft((state) => state.draft.matchColours !== undefined);
+  const oneStep = turbo && shown !== null && !styling;
   const region = regions.find(({ id }) => id === active);
   const fromPicture = shown !== null && !styling && (masked || startFrom || hasMargins(margins));
   return (
@@ -67,7 +69,8 @@ export function LayersPanel() {
       {styling && <StyleCard />}
       {shown && active === maskId && masked && <MaskCard />}
       {region && <RegionCard key={region.id} region={region} />}
-      {turbo && shown && !styling && <RestyleCard />}
+      {/* What acts on every picture is in view, whatever has been chosen since. */}
+      {(oneStep || coloured) && <RestyleCard oneStep={oneStep} />}
       {fromPicture && (
         <SliderRow
           label="Strength"

@@ -11,8 +11,11 @@ import { SliderRow } from '../ui/slider-row.tsx';
 import { Tip } from '../ui/tip.tsx';
 import { useCanvas } from './canvas-state.ts';
 
-/** With a Turbo model: the picture on the canvas drawn again in one step, in the colours of another. */
-export function RestyleCard() {
+/**
+ * With a Turbo model: the picture on the canvas drawn again in one step, in the colours of another. Colours that were taken
+ * then stay where a step is no longer enough.
+ */
+export function RestyleCard({ oneStep }: { oneStep: boolean }) {
   const transport = useTransport();
   const colours = useDraft((state) => state.draft.matchColours);
   const steps = useDraft((state) => state.draft.steps);
@@ -28,19 +31,22 @@ export function RestyleCard() {
       const { id } = await transport.upload(file);
       edit('Colours of a picture', {
         matchColours: { path: uploadReference(id), amount: colours?.amount ?? 1 },
-        steps: enough,
+        ...(oneStep && { steps: enough }),
       });
-      useCanvas.setState({ startFrom: true });
+      if (oneStep) useCanvas.setState({ startFrom: true });
     } catch (thrown) {
       setError(asImpastoError(thrown).toRecord());
     }
   };
+  const title = oneStep ? 'One-step restyle' : 'Colours of a picture';
   const id = colours && (uploadIdOf(colours.path) ?? uploadIdOfFile(colours.path));
   return (
-    <section className="style-card" aria-label="One-step restyle">
-      <h3 className="section-title">One-step restyle</h3>
+    <section className="style-card" aria-label={title}>
+      <h3 className="section-title">{title}</h3>
       <p className="hint">
-        Draws this picture again in one step, in the colours of another. Impasto’s own: it reproduces no paper.
+        {oneStep
+          ? 'Draws this picture again in one step, in the colours of another. Impasto’s own: it reproduces no paper.'
+          : 'Whatever is drawn takes them. In one step a picture is restyled by a Turbo model alone, from one on the canvas.'}
       </p>
       <input
         ref={input}
@@ -79,7 +85,7 @@ export function RestyleCard() {
           onChange={(amount) => edit('Colours', { matchColours: { ...colours, amount } })}
         />
       )}
-      {colours && steps !== enough && (
+      {oneStep && colours && steps !== enough && (
         <button type="button" className="link style-published" onClick={() => edit('Steps', { steps: enough })}>
           {steps} {steps === 1 ? 'step is' : 'steps are'} set: at this strength one is drawn of {enough}
         </button>

@@ -3,7 +3,7 @@ import { sameProportions } from '../../contract/proportions.ts';
 import { useDraft } from '../state/draft.ts';
 import { useHistory } from '../state/history.ts';
 import type { Transport } from '../transport/transport.ts';
-import { frameOf, hasMargins, isPaintTool, type Margins, useCanvas } from './canvas-state.ts';
+import { frameOf, hasMargins, isPaintTool, type Margins, type Shown, useCanvas } from './canvas-state.ts';
 import { ClickSelection } from './click-selection.ts';
 import { cursorOf, draggedMargins, edgesAt, type FrameEdges, setMargins } from './frame-drag.ts';
 import { maskId, useLayers } from './layers.ts';
@@ -187,7 +187,7 @@ export class CanvasStage {
   }
 
   #read(state: ReturnType<typeof useCanvas.getState>, last: ReturnType<typeof useCanvas.getState> | null): void {
-    if (state.shown !== last?.shown) this.#load(state.shown?.url ?? null);
+    if (state.shown !== last?.shown) this.#load(state.shown);
     if (state.before !== last?.before) this.#loadBefore(state.before?.url ?? null);
     if (state.preview !== last?.preview) this.#showPreview(state.preview?.bitmap ?? null);
     if (state.comparing !== last?.comparing || state.split !== last?.split || state.before !== last?.before) {
@@ -202,7 +202,8 @@ export class CanvasStage {
     if (state.margins !== last?.margins && this.#drag?.kind !== 'frame' && this.#fitted) this.fit();
   }
 
-  async #load(url: string | null): Promise<void> {
+  async #load(shown: Shown | null): Promise<void> {
+    const url = shown?.url ?? null;
     if (url === this.#url) return;
     this.#url = url;
     this.#loading.abort();
@@ -213,13 +214,18 @@ export class CanvasStage {
       return;
     }
     this.#loading = new AbortController();
+    // On a bare canvas its size is enough to paint on: what is done to the mask before its pixels come is not lost.
+    if (shown && shown.width > 0 && this.#size.width === 0) {
+      this.#adopt(shown.width, shown.height);
+      this.#frameLayers();
+    }
     const image = await loadPicture(url, this.#loading.signal);
     if (this.#url !== url || !image) return;
     this.#picture.image(image);
     this.#stage.container().dataset.picture = url;
     this.#adopt(image.naturalWidth, image.naturalHeight);
     this.#frameLayers();
-    if (!useCanvas.getState().preview) this.#preview.visible(false);
+    if (!useCanvas.getState().preview) this.#coverPicture(false);
     this.#layOut();
     this.#compare();
     this.#stage.batchDraw();
@@ -269,7 +275,7 @@ export class CanvasStage {
   #showPreview(bitmap: ImageBitmap | null): void {
     if (!bitmap) {
       // The finished picture takes its place once it is loaded.
-      if (this.#url === null || this.#picture.image()) this.#preview.visible(false);
+      if (this.#url === null || this.#picture.image()) this.#coverPicture(false);
       this.#pictures.batchDraw();
       return;
     }
@@ -281,8 +287,14 @@ export class CanvasStage {
     const place = fits(frame) ? frame : { x: 0, y: 0, ...this.#size };
     this.#preview.position(place);
     this.#preview.size(place);
-    this.#preview.visible(true);
+    this.#coverPicture(true);
     this.#pictures.batchDraw();
+  }
+
+  /** The preview lies over all of the picture: that is not drawn under it, which is a quarter of what a preview costs. */
+  #coverPicture(covered: boolean): void {
+    this.#preview.visible(covered);
+    this.#picture.visible(!covered);
   }
 
   /** The picture has this size from now on; what is looked at stays in view. */

@@ -1,5 +1,6 @@
 import { Download, Pause, Play, Trash2 } from 'lucide-react';
 import { useState } from 'react';
+import { byteSize } from '../../contract/byte-size.ts';
 import { asImpastoError, type ErrorRecord } from '../../contract/errors.ts';
 import type { HubDownload, HubPlan } from '../../contract/library.ts';
 import { useDownloads } from '../state/downloads.ts';
@@ -7,7 +8,6 @@ import { chooseModel } from '../state/models.ts';
 import { tellError } from '../state/notices.ts';
 import { useView } from '../state/view.ts';
 import { useTransport } from '../transport/context.tsx';
-import { byteSize } from '../ui/byte-size.ts';
 import { Check } from '../ui/check.tsx';
 import { Dialog } from '../ui/dialog.tsx';
 import { ErrorCard } from '../ui/error-card.tsx';

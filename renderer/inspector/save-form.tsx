@@ -1,5 +1,6 @@
 import { type ReactNode, useState } from 'react';
 import type { WrittenAdapter } from '../../contract/adapter-tools.ts';
+import { byteSize } from '../../contract/byte-size.ts';
 import { asImpastoError, type ErrorRecord } from '../../contract/errors.ts';
 import type { RouteInput } from '../../contract/routes.ts';
 import { addAdapter } from '../state/adapters.ts';
@@ -7,7 +8,6 @@ import { modelName } from '../state/models.ts';
 import { tell, tellError } from '../state/notices.ts';
 import { useTransport } from '../transport/context.tsx';
 import type { Transport } from '../transport/transport.ts';
-import { byteSize } from '../ui/byte-size.ts';
 import { Check } from '../ui/check.tsx';
 import { Choice } from '../ui/choice.tsx';
 import { ErrorCard } from '../ui/error-card.tsx';

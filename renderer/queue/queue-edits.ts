@@ -52,7 +52,7 @@ export function cancelAllJobs(transport: Transport): Promise<void> {
   );
 }
 
-export function moveJob(transport: Transport, id: number, place: 'front' | { before: number }): Promise<void> {
+export function moveJob(transport: Transport, id: number, place: 'front' | 'end' | { before: number }): Promise<void> {
   const putBack = placeKept(transport, id);
   return doable('Move a job', () => transport.call('queue.reorder', { ids: [id], place }), putBack);
 }

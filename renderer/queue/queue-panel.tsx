@@ -8,6 +8,7 @@ import { ActionButton } from '../ui/action-button.tsx';
 import { duration, remainingOfAll } from './eta.ts';
 import { TroubledJob, WaitingJob } from './job-row.tsx';
 import { moveJob } from './queue-edits.ts';
+import { QueueEnd } from './queue-end.tsx';
 
 /** Rows that are shown at once; the rest is counted. */
 const most = 200;
@@ -17,14 +18,17 @@ export function QueuePanel() {
   const transport = useTransport();
   const { jobs, progress, state } = useJobs();
   const [dragged, setDragged] = useState<number | null>(null);
-  const [over, setOver] = useState<number | null>(null);
+  /** The job that is dragged over; `end`: the room after the last. */
+  const [over, setOver] = useState<number | 'end' | null>(null);
   const pause = useAction('pause');
   const waiting = waitingJobs(jobs);
   const troubled = troubledJobs(jobs);
   const running = runningJob(jobs);
   const now = running && (progress.get(running.id) ?? running.progress);
   const left = remainingOfAll(waiting, running && now ? { job: running, progress: now } : undefined);
-  const move = (id: number, before: number) => void moveJob(transport, id, { before }).catch(tellError);
+  const moveTo = (id: number, place: Parameters<typeof moveJob>[2]) =>
+    void moveJob(transport, id, place).catch(tellError);
+  const move = (id: number, before: number) => moveTo(id, { before });
 
   /** Whether what is dragged would land before this row; nothing is shown where it would stay in its place. */
   const landsBefore = (index: number) =>
@@ -32,6 +36,7 @@ export function QueuePanel() {
     over === waiting[index]?.id &&
     dragged !== waiting[index]?.id &&
     dragged !== waiting[index - 1]?.id;
+  const isLast = dragged === waiting.at(-1)?.id;
 
   return (
     <div className="queue">
@@ -98,6 +103,18 @@ export function QueuePanel() {
           ))}
         </ul>
         {waiting.length > most && <p className="hint">and {waiting.length - most} more</p>}
+        {waiting.length > 0 && (
+          <QueueEnd
+            open={dragged !== null}
+            landing={dragged !== null && over === 'end' && !isLast}
+            onOver={() => setOver('end')}
+            onLeave={() => setOver(null)}
+            onDrop={() => {
+              if (dragged !== null && !isLast) moveTo(dragged, 'end');
+              setDragged(null);
+            }}
+          />
+        )}
         {troubled.length > 0 && (
           <>
             <div className="queue-head">

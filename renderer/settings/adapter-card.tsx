@@ -2,6 +2,7 @@ import { ChartNoAxesColumn, ChevronRight, X } from 'lucide-react';
 import { Collapsible, Slider } from 'radix-ui';
 import { useEffect, useState } from 'react';
 import type { AdapterFacts, DistillationPreset } from '../../contract/adapter.ts';
+import { byteSize } from '../../contract/byte-size.ts';
 import type { ModelEntry } from '../../contract/library.ts';
 import type { AdapterRef } from '../../contract/request.ts';
 import type { RouteOutput } from '../../contract/routes.ts';
@@ -305,9 +306,8 @@ const algorithms: Record<AdapterFacts['algorithm'], string> = {
 function factsLine({ base, algorithm, ranks, layers, bytes }: AdapterFacts, fit: Fit | null): string {
   const count = layers.unet + layers.textEncoder + layers.textEncoder2 + layers.unknown;
   const rank = ranks[0] ? `rank ${ranks[0].value}, ` : '';
-  const size = bytes >= 2 ** 20 ? `${(bytes / 2 ** 20).toFixed(0)} MB` : `${Math.ceil(bytes / 1024)} kB`;
   const matched = fit && !fit.problem ? `${fit.applied} of ${fit.of} layers` : `${count} layers`;
-  return `${base ? `${base}, ` : ''}${algorithms[algorithm]}, ${rank}${matched}, ${size}`;
+  return `${base ? `${base}, ` : ''}${algorithms[algorithm]}, ${rank}${matched}, ${byteSize(bytes)}`;
 }
 
 const percent = (share: number) => `${Math.round(share * 100)} %`;

@@ -1,4 +1,5 @@
 import { useEffect, useState } from 'react';
+import { byteSize } from '../../contract/byte-size.ts';
 import type { ModelEntry } from '../../contract/library.ts';
 import { resourceUrls } from '../../contract/resources.ts';
 import { useDraft } from '../state/draft.ts';
@@ -113,6 +114,5 @@ export function ModelThumb({ entry }: { entry: Pick<ModelEntry, 'id' | 'version'
 }
 
 function lineOf({ base, triggers, bytes }: ModelEntry): string {
-  const size = bytes >= 2 ** 20 ? `${(bytes / 2 ** 20).toFixed(0)} MB` : `${Math.ceil(bytes / 1024)} kB`;
-  return [base, size, triggers.slice(0, 3).join(', ')].filter(Boolean).join(', ');
+  return [base, byteSize(bytes), triggers.slice(0, 3).join(', ')].filter(Boolean).join(', ');
 }

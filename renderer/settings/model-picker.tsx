@@ -1,6 +1,7 @@
 import { Check, ChevronsUpDown, Download, FolderOpen, FolderPlus } from 'lucide-react';
 import { Popover } from 'radix-ui';
 import { useEffect, useState } from 'react';
+import { byteSize } from '../../contract/byte-size.ts';
 import { asImpastoError, type ErrorRecord } from '../../contract/errors.ts';
 import type { ModelEntry } from '../../contract/library.ts';
 import { useDraft } from '../state/draft.ts';
@@ -220,9 +221,8 @@ export function ModelPicker() {
 
 function entryLine({ base, variant, dtype, bytes, trainedSize, state }: ModelEntry): string {
   if (state === 'pending') return 'Is looked into';
-  const size = bytes >= 2 ** 30 ? `${(bytes / 2 ** 30).toFixed(1)} GB` : `${(bytes / 2 ** 20).toFixed(1)} MB`;
   const kind = [base, variant && ((variants as Record<string, string>)[variant] ?? variant)].filter(Boolean).join(' ');
-  return [kind, dtype, size, trainedSize ? `${trainedSize} px` : ''].filter(Boolean).join(', ');
+  return [kind, dtype, byteSize(bytes), trainedSize ? `${trainedSize} px` : ''].filter(Boolean).join(', ');
 }
 
 function factsLine(facts: ModelFacts): string {
@@ -234,6 +234,5 @@ function factsLine(facts: ModelFacts): string {
       : all >= 1e6
         ? `${Math.round(all / 1e6)} M`
         : `${Math.round(all / 1e3)} k`;
-  const bytes = fileSize >= 2 ** 30 ? `${(fileSize / 2 ** 30).toFixed(1)} GB` : `${(fileSize / 2 ** 20).toFixed(1)} MB`;
-  return `${familyName(facts)}, ${count} ${dtype}, ${bytes}, ${size} px`;
+  return `${familyName(facts)}, ${count} ${dtype}, ${byteSize(fileSize)}, ${size} px`;
 }

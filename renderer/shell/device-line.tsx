@@ -1,6 +1,7 @@
 import { Cpu } from 'lucide-react';
 import { Popover, RadioGroup } from 'radix-ui';
 import { useEffect, useState } from 'react';
+import { byteSize } from '../../contract/byte-size.ts';
 import type { RenderRequest } from '../../contract/request.ts';
 import type { RouteOutput } from '../../contract/routes.ts';
 import { providerNames, useDevice } from '../state/device.ts';
@@ -52,7 +53,7 @@ export function DeviceLine() {
               </RadioGroup.Root>
               <MemoryLine />
               <p className="hint">
-                {gigabytes(report.freeMemory)} of {gigabytes(report.totalMemory)} memory free
+                {byteSize(report.freeMemory)} of {byteSize(report.totalMemory)} memory free
               </p>
             </>
           )}
@@ -84,15 +85,11 @@ function MemoryLine() {
   const size = `${estimate.width} × ${estimate.height}`;
   return (
     <p className={bytes > budget ? 'adapter-warning' : 'hint'}>
-      A picture of {size} takes about {gigabytes(bytes)} at its peak: {gigabytes(weights)} for the weights of {part} and{' '}
-      {gigabytes(activations)} to work in{tiled && ', with the VAE in tiles'}.{' '}
+      A picture of {size} takes about {byteSize(bytes)} at its peak: {byteSize(weights)} for the weights of {part} and{' '}
+      {byteSize(activations)} to work in{tiled && ', with the VAE in tiles'}.{' '}
       {bytes > budget
-        ? `That is more than the ${gigabytes(budget)} that may be used: choose a smaller size, or raise the budget in the preferences.`
-        : `${gigabytes(budget)} may be used.`}
+        ? `That is more than the ${byteSize(budget)} that may be used: choose a smaller size, or raise the budget in the preferences.`
+        : `${byteSize(budget)} may be used.`}
     </p>
   );
-}
-
-function gigabytes(bytes: number): string {
-  return bytes >= 2 ** 28 ? `${(bytes / 2 ** 30).toFixed(1)} GB` : `${Math.round(bytes / 2 ** 20)} MB`;
 }

@@ -23,7 +23,8 @@ export function PreferencesDialog() {
   );
 }
 
-const gigabyte = 2 ** 30;
+/** As sizes are written everywhere: `contract/byte-size.ts`. */
+const gigabyte = 1e9;
 
 function Preferences({ settings }: { settings: Settings }) {
   const transport = useTransport();
@@ -95,7 +96,7 @@ function Preferences({ settings }: { settings: Settings }) {
             <>
               <NumberInput
                 label="Most memory for models, GB"
-                value={memoryBudget / gigabyte}
+                value={Math.round((memoryBudget / gigabyte) * 10) / 10}
                 min={0.5}
                 max={1024}
                 step={0.5}

@@ -74,19 +74,29 @@ export async function chooseModel(transport: Transport, model: string): Promise<
 
 /** At the first start: the settings that the built-in model was made for. */
 export async function startModel(transport: Transport): Promise<void> {
-  const { model, width } = useDraft.getState().draft;
-  if (width !== undefined) return void inspect(transport, model);
+  const first = useDraft.getState().draft;
+  if (first.width !== undefined) return void inspect(transport, first.model);
   try {
+    const { model } = first;
     const [{ request }, { facts }] = await Promise.all([
       transport.call('models.preset', { model }),
       inspect(transport, model),
     ]);
     const { steps, scheduler, guidance } = draftOf(request);
-    const size = facts ? { width: facts.size, height: facts.size } : {};
-    // What was changed meanwhile stays.
-    useDraft.setState(({ draft }) => ({
-      draft: draft.width === undefined ? { ...draft, steps, scheduler, guidance, ...size } : draft,
-    }));
+    useDraft.setState(({ draft }) => {
+      if (draft.model !== model) return {};
+      const wanted: Partial<Draft> = {
+        steps,
+        scheduler,
+        guidance,
+        ...(facts && { width: facts.size, height: facts.size }),
+      };
+      const fields = Object.keys(wanted) as (keyof Draft)[];
+      // What was changed meanwhile stays.
+      const changed = fields.filter((field) => draft[field] !== first[field]);
+      for (const field of changed) delete wanted[field];
+      return { draft: { ...draft, ...wanted } };
+    });
   } catch (thrown) {
     tellError(thrown);
   }

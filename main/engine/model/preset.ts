@@ -2,6 +2,7 @@ import type { DistillationPreset } from '../../../contract/adapter.ts';
 import type { RenderRequestInput } from '../../../contract/request.ts';
 import { distillationByName } from '../../../models/adapters/distillation.ts';
 import type { Checkpoint } from '../../../models/checkpoint/checkpoint.ts';
+import { readStartSettings, startSettingsFile } from './start-settings.ts';
 
 export interface Preset {
   request: RenderRequestInput;
@@ -11,15 +12,22 @@ export interface Preset {
 
 /**
  * Settings that a model was made for, to start from: distilled models want few steps and no classifier-free guidance,
- * and give noise or burnt colours without.
+ * and give noise or burnt colours without. What a model's folder says of itself goes before what its kind wants.
  * @param distillations of the adapters in use: the first decides, before the model
+ * @throws ImpastoError `CONFIG_INVALID` where the folder's own start settings are none
  */
-export function presetFor(
-  checkpoint: Pick<Checkpoint, 'variant' | 'scheduler' | 'name'>,
+export async function presetFor(
+  checkpoint: Pick<Checkpoint, 'variant' | 'name' | 'path' | 'layout'>,
   distillations: readonly DistillationPreset[] = [],
-): Preset {
+): Promise<Preset> {
   const [distilled] = distillations;
   if (distilled) return adapterPreset(distilled);
+  const own = await readStartSettings(checkpoint);
+  const { request, reason } = presetOfKind(checkpoint);
+  return own ? { request: { ...request, ...own }, reason: `its folder's ${startSettingsFile}` } : { request, reason };
+}
+
+function presetOfKind(checkpoint: Pick<Checkpoint, 'variant' | 'name'>): Preset {
   switch (checkpoint.variant) {
     case 'lcm':
       return {

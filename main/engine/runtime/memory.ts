@@ -1,3 +1,4 @@
+import { byteSize } from '../../../contract/byte-size.ts';
 import type { Stage } from '../../../contract/engine.ts';
 import { ImpastoError } from '../../../contract/errors.ts';
 
@@ -128,15 +129,10 @@ export function assertFits(estimate: JobEstimate, size: Pick<JobSize, 'width' | 
   if (peak.stage === 'decode') remedies.unshift('turn on tiled VAE');
   throw new ImpastoError(
     'OUT_OF_MEMORY',
-    `A picture of ${size.width} x ${size.height} needs about ${gigabytes(estimate.bytes)} and ${gigabytes(budget)} may ` +
-      `be used: ${gigabytes(peak.weights)} for the weights of ${peak.part} and ${gigabytes(peak.activations)} to work in.`,
+    `A picture of ${size.width} x ${size.height} needs about ${byteSize(estimate.bytes)} and ${byteSize(budget)} may ` +
+      `be used: ${byteSize(peak.weights)} for the weights of ${peak.part} and ${byteSize(peak.activations)} to work in.`,
     `Close other programs, ${remedies.join(', ')}, or raise the memory budget.`,
   );
-}
-
-/** Bytes as people read them, e.g. `3.4 GB`. */
-export function gigabytes(bytes: number): string {
-  return bytes >= 1e9 ? `${(bytes / 1e9).toFixed(1)} GB` : `${Math.ceil(bytes / 1e6)} MB`;
 }
 
 /**

@@ -1,6 +1,6 @@
+import { byteSize } from '../../../contract/byte-size.ts';
 import { type ErrorCode, ImpastoError } from '../../../contract/errors.ts';
 import type { ProviderName } from '../../../contract/request.ts';
-import { gigabytes } from './memory.ts';
 import { systemMemory } from './system-memory.ts';
 
 export interface FailureContext {
@@ -25,8 +25,8 @@ const rules: Rule[] = [
     code: 'OUT_OF_MEMORY',
     message: ({ input }, { name, provider, doing }) => {
       const wanted = /size (?:of )?\(?(\d+)/i.exec(input)?.[1];
-      const asked = wanted ? `: ${gigabytes(Number(wanted))} at once was refused` : '';
-      const free = gigabytes(systemMemory().available);
+      const asked = wanted ? `: ${byteSize(Number(wanted))} at once was refused` : '';
+      const free = byteSize(systemMemory().available);
       return `Memory ran out while ${doing === 'load' ? 'loading' : 'running'} ${name} on ${provider}${asked}; the system has ${free} free.`;
     },
     remedy: 'Choose a smaller picture, turn on tiled VAE, close other programs or choose another provider.',

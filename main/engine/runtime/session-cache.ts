@@ -1,8 +1,8 @@
 import { stat } from 'node:fs/promises';
+import { byteSize } from '../../../contract/byte-size.ts';
 import type { EngineWarning, MemoryReport } from '../../../contract/engine.ts';
 import { asImpastoError, ImpastoError } from '../../../contract/errors.ts';
 import type { ProviderName } from '../../../contract/request.ts';
-import { gigabytes } from './memory.ts';
 import { placementWarning } from './placement.ts';
 import { buildSession, type ModelSession, type ModelSource } from './session.ts';
 
@@ -202,8 +202,8 @@ export class SessionCache {
     if (inUse + bytes <= this.#budget) return;
     throw new ImpastoError(
       'OUT_OF_MEMORY',
-      `${key.component} needs about ${gigabytes(bytes)}; of the ${gigabytes(this.#budget)} that may be used, ` +
-        `${gigabytes(inUse)} are in use.`,
+      `${key.component} needs about ${byteSize(bytes)}; of the ${byteSize(this.#budget)} that may be used, ` +
+        `${byteSize(inUse)} are in use.`,
       'Choose a smaller picture, close other programs or raise the memory budget.',
     );
   }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { link, mkdir, open, rename, unlink } from 'node:fs/promises';
 import { dirname, join, parse } from 'node:path';
+import { byteSize } from '../../../contract/byte-size.ts';
 import { ImpastoError } from '../../../contract/errors.ts';
 
 export interface AtomicWriteOptions {
@@ -132,7 +133,7 @@ function writeError(path: string, size: number, error: unknown): ImpastoError {
   if (code === 'ENOSPC' || code === 'EDQUOT') {
     return new ImpastoError(
       'DISK_FULL',
-      `There is no room for ${path}: ${Math.ceil(size / 1024)} KiB are needed.`,
+      `There is no room for ${path}: ${byteSize(size)} are needed.`,
       'Free some space or export to another disk. Nothing was written.',
       { cause: error },
     );

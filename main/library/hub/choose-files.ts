@@ -106,7 +106,7 @@ function pipeline(files: readonly HubFile[], root: string): ChosenFiles {
     inside.forEach((file, index) => {
       const name = names[index] as string;
       if (part === '') {
-        if (name === 'model_index.json') chosen.push(file);
+        if (name === 'model_index.json' || name === 'start_settings.json') chosen.push(file);
         else if (weights.test(name)) skip(file, 'the same model once more, in one file');
         else if (pickle.test(name)) skip(file, isPickle);
       } else if (!parts.test(part)) {

@@ -74,11 +74,13 @@ describe('references', () => {
 
 describe('a plan', () => {
   it('takes the parts that are drawn with, smaller weights first, and says what it leaves and under which licence', async () => {
-    server.repositories.set('art/paint', { files: diffusers(), licence: 'openrail++', gated: true });
+    const files = { ...diffusers(), 'start_settings.json': text('{ "steps": 8 }') };
+    server.repositories.set('art/paint', { files, licence: 'openrail++', gated: true });
     const { hub, folder } = openHub();
     const plan = await hub.plan('art/paint');
     expect(plan.files.map(({ path }) => path)).toEqual([
       'model_index.json',
+      'start_settings.json',
       'unet/config.json',
       'unet/diffusion_pytorch_model.fp16.safetensors',
       'vae/config.json',

@@ -2,6 +2,7 @@ import type { StatsFs } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, rmdir, stat, statfs } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
+import { byteSize } from '../../../contract/byte-size.ts';
 import { ImpastoError } from '../../../contract/errors.ts';
 import { HubFile, type HubLicence, type HubPlan, type HubProgress } from '../../../contract/library.ts';
 import { writeError } from '../../../models/weights/file-errors.ts';
@@ -191,11 +192,10 @@ export class Hub {
     for (const file of plan.files) missing += file.bytes - (await this.#bytesHere(plan, file));
     const room = await this.#room();
     if (missing <= room || missing === spare) return;
-    const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`;
     throw new ImpastoError(
       'DISK_FULL',
-      `${plan.id} needs ${gigabytes(missing - spare)} more in ${this.#options.folder}, which has ${gigabytes(room)} free.`,
-      `Make room (${gigabytes(spare)} are left free), or choose another folder for models. Nothing was fetched.`,
+      `${plan.id} needs ${byteSize(missing - spare)} more in ${this.#options.folder}, which has ${byteSize(room)} free.`,
+      `Make room (${byteSize(spare)} are left free), or choose another folder for models. Nothing was fetched.`,
     );
   }
 

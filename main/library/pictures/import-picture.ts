@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { byteSize } from '../../../contract/byte-size.ts';
 import { ImpastoError } from '../../../contract/errors.ts';
 import { readError } from '../../../models/weights/file-errors.ts';
 import { type PictureFormat, pictureFormatOf } from '../../engine/image/picture-format.ts';
@@ -56,7 +57,7 @@ async function readPictureFile(path: string): Promise<Buffer> {
   }
   throw new ImpastoError(
     'IMAGE_TOO_LARGE',
-    `${path} is larger than ${largest / 1024 / 1024} MiB.`,
+    `${path} is larger than ${byteSize(largest)}.`,
     'Save it smaller, or compressed.',
   );
 }

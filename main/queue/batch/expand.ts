@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { dirname, isAbsolute, resolve } from 'node:path';
+import { byteSize } from '../../../contract/byte-size.ts';
 import { ImpastoError } from '../../../contract/errors.ts';
 import type { Batch, JobOrigin } from '../../../contract/queue.ts';
 import type { RenderRequest } from '../../../contract/request.ts';
@@ -131,7 +132,11 @@ const largestTable = 64 * 2 ** 20;
 function readText(path: string): string {
   const found = statSync(path, { throwIfNoEntry: false });
   if (found && (!found.isFile() || found.size > largestTable)) {
-    throw new ImpastoError('FILE_UNREADABLE', `${path} is no table of at most 64 MiB.`, 'Choose a CSV file.');
+    throw new ImpastoError(
+      'FILE_UNREADABLE',
+      `${path} is no table of at most ${byteSize(largestTable)}.`,
+      'Choose a CSV file.',
+    );
   }
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(path));

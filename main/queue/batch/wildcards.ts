@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { join, sep } from 'node:path';
+import { byteSize } from '../../../contract/byte-size.ts';
 import { ImpastoError } from '../../../contract/errors.ts';
 import type { ChoiceRandom } from './random.ts';
 
@@ -154,7 +155,11 @@ function readLines(folder: string | undefined, name: string): readonly string[] 
   if (real === undefined) throw missing(folder, name);
   if (!real.startsWith(root.endsWith(sep) ? root : root + sep)) throw escapes(name);
   if (statSync(real).size > largestFile) {
-    throw new ImpastoError('FILE_UNREADABLE', `${path} is larger than 16 MiB.`, 'Is it really a list of words?');
+    throw new ImpastoError(
+      'FILE_UNREADABLE',
+      `${path} is larger than ${byteSize(largestFile)}.`,
+      'Is it really a list of words?',
+    );
   }
   const lines = readFileSync(real, 'utf8')
     .replace(/^\uFEFF/, '')

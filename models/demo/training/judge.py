@@ -132,7 +132,7 @@ def loss_of(out, evidence, y) -> torch.Tensor:
 
 
 def roughen(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """What stands between a drawing and a decoded picture: softness, blotches, noise, a drift of colour and place; each its own."""
+    """What stands between a drawing and a decoded picture: softness, wavering edges, patches, noise, a drift of colour and place; each its own."""
     n, dev = len(x), x.device
 
     def chance(share: float) -> torch.Tensor:
@@ -143,6 +143,12 @@ def roughen(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
 
     y, z = (int(v) for v in torch.randint(-4, 5, (2,), generator=generator, device=dev))
     x = torch.where(chance(0.5), torch.roll(x, (y, z), (2, 3)), x)
+    # Its edges waver: every place is moved by up to a few pixels, its neighbours nearly alike.
+    size = (0.012, 0.03)[int(torch.randint(2, (1,), generator=generator, device=dev))]
+    waver = F.interpolate(normal(n, 2, 10, 10), size=x.shape[-2:], mode="bicubic", align_corners=True)
+    waver = waver * size * torch.rand(n, 1, 1, 1, generator=generator, device=dev)
+    still = F.affine_grid(torch.eye(2, 3, device=dev).expand(n, 2, 3), list(x.shape), align_corners=False)
+    x = F.grid_sample(x, still + waver.permute(0, 2, 3, 1), padding_mode="border", align_corners=False)
     x = x * (1 + 0.08 * normal(n, 3, 1, 1)) + 0.03 * normal(n, 3, 1, 1)
     soft = F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, 1)
     softer = F.interpolate(F.avg_pool2d(x, 2), scale_factor=2, mode="bilinear")

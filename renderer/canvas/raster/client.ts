@@ -49,6 +49,8 @@ class Raster {
 
   setFrame(frame: Box, how: 'scale' | 'keep', drop: readonly string[]): void {
     this.#tell({ type: 'frame', frame, how, drop });
+    // Those before it cannot be undone on another frame; those that come from now on can, however late the worker hears.
+    withdraw([...this.#edits.values()]);
   }
 
   setView(view: View): void {
@@ -192,9 +194,6 @@ class Raster {
         if (change) withdraw([change]);
         return;
       }
-      case 'outdated':
-        withdraw([...this.#edits.values()]);
-        return;
       case 'png':
       case 'settled':
         this.#calls.get(message.call)?.resolve(message.type === 'png' ? message.blob : null);

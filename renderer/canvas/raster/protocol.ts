@@ -84,8 +84,6 @@ export type FromWorker =
   | { type: 'content'; contents: LayerContent[] }
   /** This edit changed nothing. */
   | { type: 'unchanged'; edit: number }
-  /** Edits made before this can no longer be undone: the document has another size. */
-  | { type: 'outdated' }
   | { type: 'png'; call: number; blob: Blob | null }
   | { type: 'settled'; call: number }
   | { type: 'failed'; message: string; call: number | null };

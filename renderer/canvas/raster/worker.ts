@@ -38,7 +38,6 @@ function hear(message: ToWorker): void {
   switch (message.type) {
     case 'frame':
       raster.setFrame(message.frame, message.how, message.drop);
-      scope.postMessage({ type: 'outdated' });
       tellContents();
       repaint();
       return;
