@@ -132,7 +132,7 @@ def loss_of(out, evidence, y) -> torch.Tensor:
 
 
 def roughen(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """What stands between a drawing and a decoded picture: softness, wavering edges, patches, noise, a drift of colour and place; each its own."""
+    """What stands between a drawing and a decoded picture: softness, wavering edges, patches, noise, drift; each picture its own."""
     n, dev = len(x), x.device
 
     def chance(share: float) -> torch.Tensor:
