@@ -51,9 +51,9 @@ def trigger_of(name: str) -> str:
     return TRIGGERS.get(name) or (f"{name} style" if name in ADAPTER_STYLES else "")
 
 
-def data_for(name: str, args, config: dict, side: int, tokenizer) -> tuple[Latents, Latents | None]:
+def data_for(name: str, args, seed: int, side: int, tokenizer) -> tuple[Latents, Latents | None]:
     """What the adapter is to learn, and for a character the base's own scenes that it must leave alone: a style takes all."""
-    base = None if name in ADAPTER_STYLES else Latents(args.data, ["base"], side, config["seed"] + 51, tokenizer, most=12000)
+    base = None if name in ADAPTER_STYLES else Latents(args.data, ["base"], side, seed + 51, tokenizer, most=12000)
     if name in ("guidance", "few-step"):
         return base, None
 
@@ -63,7 +63,7 @@ def data_for(name: str, args, config: dict, side: int, tokenizer) -> tuple[Laten
             return any(t.name == name and not t.false for t in characters) and s.style not in ADAPTER_STYLES
         return s.style == name and not characters
 
-    own = Latents(args.data, ["extra", "styles", "characters"], side, config["seed"] + 50, tokenizer, wanted)
+    own = Latents(args.data, ["extra", "styles", "characters"], side, seed + 50, tokenizer, wanted)
     print(f"{name}: {len(own)} scenes of its own")
     return own, base
 
@@ -134,7 +134,9 @@ def train(name: str, args, config: dict) -> Path:
     preset, recipe, dev = config["presets"][args.preset], RECIPES[name], device()
     p = preset["adapter"]
     side = preset["size"] // 2 ** (len(config["vae"]["channels"]) - 1)
-    torch.manual_seed(config["seed"])
+    log = Log(args.runs, f"adapter-{name}")
+    seed = config["seed"] + log.rows()  # a run that goes on meets other pictures and other noise than the one before
+    torch.manual_seed(seed)
     tokenizer, text, unet = load_tokenizer(args.runs / "tokenizer"), make_text(config).to(dev), make_unet(config, side).to(dev)
     state = load_state(args.runs / "unet.pt")
     unet.load_state_dict(state["ema"]), text.load_state_dict(state["text"])
@@ -150,9 +152,9 @@ def train(name: str, args, config: dict) -> Path:
         adapter.attach(text, "text_encoder", TEXT, 4, 4)
     optimiser = torch.optim.AdamW(adapter.parameters(), lr=p["lr"], weight_decay=0.0)
     alphas = make_scheduler(config).alphas_cumprod.to(dev)
-    own, base = data_for(name, args, config, side, tokenizer)
+    own, base = data_for(name, args, seed, side, tokenizer)
     empty = text(encode(tokenizer, [""]).to(dev)).last_hidden_state.detach()
-    log, seen, step, clock = Log(args.runs, f"adapter-{name}"), 0.0, 0, Clock(args.minutes)
+    seen, step, clock = 0.0, 0, Clock(args.minutes)
     trained, rate = list(adapter.parameters()), args.rate or p["lr"]
     averaged = [w.detach().clone() for w in trained]
     while step < p["steps"] and not clock.over():

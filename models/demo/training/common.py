@@ -53,6 +53,9 @@ class Log:
         runs.mkdir(parents=True, exist_ok=True)
         self.path = runs / f"{stage}.log.jsonl"
 
+    def rows(self) -> int:
+        return len(self.path.read_text().splitlines()) if self.path.exists() else 0
+
     def write(self, **row) -> None:
         with self.path.open("a") as f:
             f.write(json.dumps({k: round(v, 6) if isinstance(v, float) else v for k, v in row.items()}) + "\n")

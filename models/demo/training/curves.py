@@ -24,8 +24,13 @@ def main() -> None:
         axis.axis("off")
     for axis, log in zip(axes.flat, logs):
         rows = [json.loads(line) for line in log.read_text().splitlines()]
-        losses = [(r["step"], r["loss"]) for r in rows if "loss" in r]
-        axis.plot(*zip(*losses), color="#3468c4", linewidth=1.2)
+        runs: list[list[tuple[int, float]]] = [[]]
+        for r in (r for r in rows if "loss" in r):
+            if runs[-1] and r["step"] <= runs[-1][-1][0]:  # an adapter that goes on counts from nothing again
+                runs.append([])
+            runs[-1].append((r["step"], r["loss"]))
+        for k, losses in enumerate(runs):
+            axis.plot(*zip(*losses), color="#3468c4", linewidth=1.2, alpha=0.35 + 0.65 * (k + 1) / len(runs))
         axis.set_title(log.name.removesuffix(".log.jsonl"), loc="left")
         axis.set_yscale("log")
         axis.set_xlabel("step")
