@@ -122,7 +122,9 @@ def cache(args: argparse.Namespace, config: dict) -> None:
     }  # fmt: skip
     if args.split:
         wanted = {k: v for k, v in wanted.items() if k in args.split}
-    jobs = sorted(((k / n, split, k) for split, n in wanted.items() for k in range(n)), key=lambda j: (j[1] in ("judge", "repeats"), j[0], -len(j[1])))
+    jobs = sorted(
+        ((k / n, split, k) for split, n in wanted.items() for k in range(n)), key=lambda j: (j[1] in ("judge", "repeats"), j[0], -len(j[1]))
+    )
     todo = [
         (args.data, split, k, config["seed"], preset["size"], preset["scale"])
         for _, split, k in jobs

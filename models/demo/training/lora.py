@@ -69,7 +69,16 @@ class Adapter(nn.Module):
         self.enabled = True
         self._hooks: list = []
 
-    def attach(self, model: nn.Module, prefix: str, endings: tuple[str, ...], rank: int, alpha: float, kind=LowRank, blocks: tuple[str, ...] = ("",)) -> None:
+    def attach(
+        self,
+        model: nn.Module,
+        prefix: str,
+        endings: tuple[str, ...],
+        rank: int,
+        alpha: float,
+        kind=LowRank,
+        blocks: tuple[str, ...] = ("",),
+    ) -> None:
         """A term at every layer of `blocks` whose name so ends, and that has none yet."""
         for name, layer in model.named_modules():
             if not name.endswith(endings) or not name.startswith(blocks) or not isinstance(layer, nn.Linear | nn.Conv2d):

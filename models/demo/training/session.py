@@ -68,7 +68,12 @@ def main() -> None:
         if vae is not None:
             if vae.wait() != 0:
                 raise SystemExit("vae.py failed")
-            for split, scenes in (("base", "scenes"), ("extra", "extra_scenes"), ("styles", "style_scenes"), ("characters", "character_scenes")):
+            for split, scenes in (
+                ("base", "scenes"),
+                ("extra", "extra_scenes"),
+                ("styles", "style_scenes"),
+                ("characters", "character_scenes"),
+            ):
                 wait_for(data, split, preset[scenes] // 1000)
             for f in data.glob("*.latent-*.npy"):
                 f.unlink()  # the trial's
