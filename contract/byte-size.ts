@@ -11,7 +11,7 @@ export function byteSize(bytes: number): string {
   // By what is shown: 999.96 MB are 1 GB, not 1000 MB.
   while (shown >= 1000 && unit < units.length - 1) {
     unit += 1;
-    shown = Math.round(bytes / 1000 ** (unit + 1) / 0.1) / 10;
+    shown = Math.round((10 * bytes) / 1000 ** (unit + 1)) / 10;
   }
   return `${shown} ${units[unit]}`;
 }

@@ -43,7 +43,7 @@ describe.skipIf(missing !== null)('the rack of adapters', () => {
     await strength.fill('0.6');
     await strength.press('Control+Enter');
     await expect
-      .poll(async () => (await latest())?.request.adapters, { timeout: 60_000 })
+      .poll(async () => (await latest())?.request.adapters, { timeout: 20_000 })
       .toMatchObject([{ path, strength: 0.6 }]);
   });
 

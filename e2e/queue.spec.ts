@@ -1,4 +1,4 @@
-import type { Page } from 'playwright-core';
+import type { Locator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { JobList } from '../contract/queue.ts';
 import { seriousViolations } from './axe.ts';
@@ -41,29 +41,25 @@ describe.skipIf(missing !== null)('the queue', () => {
     await page.keyboard.press('Alt+ArrowUp');
     await expect.poll(titles).toEqual(['four', 'one', 'three', 'two']);
     const landing = () => page.locator('.job[data-landing=true] .job-title').allInnerTexts();
-    const over = async (title: string) => {
-      const box = await page.getByRole('listitem', { name: new RegExp(`: ${title}$`) }).boundingBox();
-      if (!box) throw new Error(`no ${title}`);
+    const overPlace = async (place: Locator) => {
+      const box = await place.boundingBox();
+      if (!box) throw new Error(`nothing to drag over: ${place}`);
       // A move begins to drag, one more enters the row, and only the next is told to it.
       for (let at = 0; at < 3; at += 1) await page.mouse.move(box.x + 30 + at, box.y + box.height / 2);
     };
+    const over = (title: string) => overPlace(page.getByRole('listitem', { name: new RegExp(`: ${title}$`) }));
     // Into the room after the last one, and back.
     const end = page.locator('.queue-end');
-    const overEnd = async () => {
-      const box = await end.boundingBox();
-      if (!box) throw new Error('no room after the last job');
-      for (let at = 0; at < 3; at += 1) await page.mouse.move(box.x + 30 + at, box.y + box.height / 2);
-    };
     await over('two');
     await page.mouse.down();
-    await overEnd();
+    await overPlace(end);
     await expect.poll(landing).toEqual([]);
     // It is last as it is.
     expect(await end.getAttribute('data-landing')).toBe('false');
     await page.mouse.up();
     await over('one');
     await page.mouse.down();
-    await overEnd();
+    await overPlace(end);
     await expect.poll(() => end.getAttribute('data-landing')).toBe('true');
     await page.mouse.up();
     await expect.poll(titles).toEqual(['four', 'three', 'two', 'one']);

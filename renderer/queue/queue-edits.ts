@@ -1,3 +1,4 @@
+import type { Place } from '../../contract/queue.ts';
 import type { RenderRequest } from '../../contract/request.ts';
 import { record } from '../state/history.ts';
 import { useJobs, waitingJobs } from '../state/jobs.ts';
@@ -52,7 +53,7 @@ export function cancelAllJobs(transport: Transport): Promise<void> {
   );
 }
 
-export function moveJob(transport: Transport, id: number, place: 'front' | 'end' | { before: number }): Promise<void> {
+export function moveJob(transport: Transport, id: number, place: Place): Promise<void> {
   const putBack = placeKept(transport, id);
   return doable('Move a job', () => transport.call('queue.reorder', { ids: [id], place }), putBack);
 }

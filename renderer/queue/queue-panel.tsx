@@ -1,5 +1,6 @@
 import { Grid3x3, ListEnd, Pause, Play, Trash2 } from 'lucide-react';
 import { useState } from 'react';
+import type { Place } from '../../contract/queue.ts';
 import { perform, useAction } from '../actions/perform.ts';
 import { runningJob, troubledJobs, useJobs, waitingJobs } from '../state/jobs.ts';
 import { tellError } from '../state/notices.ts';
@@ -26,9 +27,7 @@ export function QueuePanel() {
   const running = runningJob(jobs);
   const now = running && (progress.get(running.id) ?? running.progress);
   const left = remainingOfAll(waiting, running && now ? { job: running, progress: now } : undefined);
-  const moveTo = (id: number, place: Parameters<typeof moveJob>[2]) =>
-    void moveJob(transport, id, place).catch(tellError);
-  const move = (id: number, before: number) => moveTo(id, { before });
+  const move = (id: number, place: Place) => void moveJob(transport, id, place).catch(tellError);
 
   /** Whether what is dragged would land before this row; nothing is shown where it would stay in its place. */
   const landsBefore = (index: number) =>
@@ -90,14 +89,14 @@ export function QueuePanel() {
               }}
               onOver={() => setOver(job.state === 'running' ? null : job.id)}
               onDrop={() => {
-                if (dragged !== null && dragged !== job.id) move(dragged, job.id);
+                if (dragged !== null && dragged !== job.id) move(dragged, { before: job.id });
                 setDragged(null);
               }}
               onMove={(by) => {
                 const other = waiting[index + by];
                 if (!other) return;
-                if (by < 0) move(job.id, other.id);
-                else move(other.id, job.id);
+                if (by < 0) move(job.id, { before: other.id });
+                else move(other.id, { before: job.id });
               }}
             />
           ))}
@@ -110,7 +109,7 @@ export function QueuePanel() {
             onOver={() => setOver('end')}
             onLeave={() => setOver(null)}
             onDrop={() => {
-              if (dragged !== null && !isLast) moveTo(dragged, 'end');
+              if (dragged !== null && !isLast) move(dragged, 'end');
               setDragged(null);
             }}
           />

@@ -85,17 +85,10 @@ export async function startModel(transport: Transport): Promise<void> {
     const { steps, scheduler, guidance } = draftOf(request);
     useDraft.setState(({ draft }) => {
       if (draft.model !== model) return {};
-      const wanted: Partial<Draft> = {
-        steps,
-        scheduler,
-        guidance,
-        ...(facts && { width: facts.size, height: facts.size }),
-      };
-      const fields = Object.keys(wanted) as (keyof Draft)[];
+      const size = facts && { width: facts.size, height: facts.size };
       // What was changed meanwhile stays.
-      const changed = fields.filter((field) => draft[field] !== first[field]);
-      for (const field of changed) delete wanted[field];
-      return { draft: { ...draft, ...wanted } };
+      const changed = Object.entries(draft).filter(([field, value]) => value !== first[field as keyof Draft]);
+      return { draft: { ...draft, steps, scheduler, guidance, ...size, ...Object.fromEntries(changed) } };
     });
   } catch (thrown) {
     tellError(thrown);

@@ -1,5 +1,6 @@
 import { ImpastoError } from '../../../contract/errors.ts';
 import type { HubFile } from '../../../contract/library.ts';
+import { startSettingsFile } from '../../engine/model/start-settings.ts';
 import type { ModelInfo } from './hub-client.ts';
 import { isContainedName } from './hub-reference.ts';
 
@@ -106,7 +107,7 @@ function pipeline(files: readonly HubFile[], root: string): ChosenFiles {
     inside.forEach((file, index) => {
       const name = names[index] as string;
       if (part === '') {
-        if (name === 'model_index.json' || name === 'start_settings.json') chosen.push(file);
+        if (name === 'model_index.json' || name === startSettingsFile) chosen.push(file);
         else if (weights.test(name)) skip(file, 'the same model once more, in one file');
         else if (pickle.test(name)) skip(file, isPickle);
       } else if (!parts.test(part)) {

@@ -112,16 +112,24 @@ def draw_shard(job: tuple[Path, str, int, int, int, int]) -> int:
     return number
 
 
+def shards_wanted(preset: dict) -> dict[str, int]:
+    """How many shards of each split a preset draws."""
+    scenes = {
+        "base": "scenes",
+        "extra": "extra_scenes",
+        "styles": "style_scenes",
+        "characters": "character_scenes",
+        "judge": "judge_scenes",
+    }
+    wanted = {split: preset[key] // SHARD for split, key in scenes.items()}
+    return wanted | {"repeats": max(1, wanted["judge"] // 4), "held": 1, "held-extra": 1, "held-judge": 2}
+
+
 def cache(args: argparse.Namespace, config: dict) -> None:
     preset = config["presets"][args.preset]
     args.data.mkdir(parents=True, exist_ok=True)
     # Interleaved, so that whoever starts reading early finds some of each; the judge's last, since it can wait.
-    wanted = {
-        "held": 1, "held-extra": 1, "held-judge": 2,
-        "base": preset["scenes"] // SHARD, "extra": preset["extra_scenes"] // SHARD, "styles": preset["style_scenes"] // SHARD, "characters": preset["character_scenes"] // SHARD, "judge": preset["judge_scenes"] // SHARD, "repeats": max(1, preset["judge_scenes"] // (4 * SHARD)),
-    }  # fmt: skip
-    if args.split:
-        wanted = {k: v for k, v in wanted.items() if k in args.split}
+    wanted = {split: n for split, n in shards_wanted(preset).items() if not args.split or split in args.split}
     jobs = sorted(
         ((k / n, split, k) for split, n in wanted.items() for k in range(n)), key=lambda j: (j[1] in ("judge", "repeats"), j[0], -len(j[1]))
     )

@@ -21,7 +21,7 @@ import torch.nn.functional as F
 
 from cache import Pictures, scenes_of
 from common import HERE, Clock, Log, arguments, autocast, device, load_config, load_state, save_state, shards
-from draw import scene_from_json
+from draw import SHARD, scene_from_json, shards_wanted
 from picture.scene import COLOUR_NAMES, GROUND_NAMES, OBJECT_NAMES, Scene
 from picture.styles import STYLES
 
@@ -203,9 +203,10 @@ def train(args, config: dict) -> None:
     if state:
         judge.load_state_dict(state["judge"])
         step = state["step"]
+    most = {split: n * SHARD for split, n in shards_wanted(preset).items()} | {"base": 24000}
     sources = []
     for splits, share in SHARE.items():
-        pictures = Pictures(args.data, list(splits), 24000, SIZE)
+        pictures = Pictures(args.data, list(splits), sum(most[split] for split in splits), SIZE)
         pictures.refresh()
         y = labels([s for f in pictures.files for s in scenes_of(f)])
         sources.append((pictures, {k: v.to(device()) for k, v in y.items()}, round(share * p["batch"])))

@@ -19,6 +19,7 @@ from pathlib import Path
 from cache import wait_for
 from carry import pack, unpack
 from common import HERE, Clock, arguments, load_config
+from draw import shards_wanted
 
 # Shares of the minutes by which each stage has ended.
 ENDS = {"vae": 0.16, "unet": 0.68, "adapters": 0.88}
@@ -68,13 +69,8 @@ def main() -> None:
         if vae is not None:
             if vae.wait() != 0:
                 raise SystemExit("vae.py failed")
-            for split, scenes in (
-                ("base", "scenes"),
-                ("extra", "extra_scenes"),
-                ("styles", "style_scenes"),
-                ("characters", "character_scenes"),
-            ):
-                wait_for(data, split, preset[scenes] // 1000)
+            for split in ("base", "extra", "styles", "characters"):
+                wait_for(data, split, shards_wanted(preset)[split])
             for f in data.glob("*.latent-*.npy"):
                 f.unlink()  # the trial's
             stage("vae.py", "settle")
