@@ -2,7 +2,7 @@
  * Pictures of the window for the documents: `node e2e/screenshots.ts` draws a few pictures with the built-in model and
  * writes docs/screenshots. Look at them critically whenever the window has changed.
  */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Page } from 'playwright-core';
 import sharp from 'sharp';
@@ -13,12 +13,14 @@ mkdirSync(folder, { recursive: true });
 
 const prompts = [
   'a red house by the sea, soft watercolour',
-  'a yellow star above a blue boat at sunset, flat poster',
+  'a yellow star and a blue boat at sunset, flat poster',
   'an orange fish by the sea, flat poster',
   'a green tree on the grass, ink outline',
   'a white moon in the night sky, soft watercolour',
-  'a pink flower to the left of a white cup, flat poster',
+  'a pink flower and a white cup on the grass, flat poster',
 ];
+/** As the window starts. */
+const settings = JSON.parse(readFileSync(resolve(import.meta.dirname, '../models/demo/start_settings.json'), 'utf8'));
 
 async function shoot(page: Page, name: string): Promise<void> {
   await page.waitForTimeout(400);
@@ -116,7 +118,7 @@ try {
   await first.locator('.device', { hasText: /CPU|GPU|ML|NVIDIA/ }).waitFor();
   await shoot(first, 'first-start-dark');
   await first.context().close();
-  const requests = prompts.map((prompt, index) => ({ prompt, seed: 11 + index, guidance: { scale: 4 } }));
+  const requests = prompts.map((prompt, index) => ({ ...settings, prompt, seed: 13 + index }));
   await studio.backend.call('queue.add', { requests });
   for (const colorScheme of ['dark', 'light'] as const) {
     const page = await studio.open({ colorScheme });
@@ -154,7 +156,7 @@ try {
     for (const name of ['Region 2', 'Region 1']) await page.getByRole('button', { name: `Remove ${name}` }).click();
     await page.keyboard.press('q');
     await page.getByRole('button', { name: 'Pause', exact: true }).click();
-    const more = prompts.map((prompt, seed) => ({ prompt, seed, steps: 60, guidance: { scale: 4 } }));
+    const more = prompts.map((prompt, seed) => ({ ...settings, prompt, seed, steps: 60 }));
     await studio.backend.call('queue.add', {
       requests: [{ model: '/models/lost.safetensors', prompt: 'a lost model' }, ...more],
     });
