@@ -168,6 +168,12 @@ export const Composition = z.strictObject({
    * `bias`: one row, in which each place attends to its own region's prompt.
    */
   regionalBy: z.enum(['rows', 'bias']).default('rows'),
+  /**
+   * Of `regional` by rows: share of the steps, from the first, in which each region is drawn as the middle of a picture, moved there
+   * sideways. Models put what they are asked for in the middle, where the edge of a region at the side would cut it. Not with
+   * isolation, nor from an initial picture, which has its things in their places. (Ours.)
+   */
+  centreUntil: share.default(0.5),
   /** Share of the main prompt within every region. */
   base: z.number().min(0).max(1).default(0),
   /**

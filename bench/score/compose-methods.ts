@@ -7,6 +7,8 @@ export interface ComposeMethod {
   composition?: NonNullable<RenderRequestInput['composition']>;
   /** Each character is given its part of the picture, and its adapter acts there alone. */
   boxes?: boolean;
+  /** Each box's prompt tells of its own character alone, and not of what else there is. */
+  alone?: boolean;
   /** Each character is named as a concept, and its adapter draws that alone. */
   concepts?: boolean;
 }
@@ -27,7 +29,12 @@ export const composeMethods: readonly ComposeMethod[] = [
   { name: 'switch', composition: { method: 'switch', switchEvery: 2 } },
   { name: 'composite', composition: { method: 'composite' } },
   { name: 'sum in boxes', composition: { method: 'sum' }, boxes: true },
-  { name: 'regional rows', composition: { method: 'regional', regionalBy: 'rows' }, boxes: true },
+  { name: 'regional rows', composition: { method: 'regional', regionalBy: 'rows' }, boxes: true, alone: true },
+  {
+    name: 'regional rows, in place',
+    composition: { method: 'regional', regionalBy: 'rows', centreUntil: 0 },
+    boxes: true,
+  },
   {
     name: 'regional rows, isolated',
     composition: { method: 'regional', regionalBy: 'rows', isolation: 1 },

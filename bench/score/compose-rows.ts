@@ -37,10 +37,10 @@ function composeRow(kind: SceneKind, method: ComposeMethod, model: ComposeModel,
   };
 }
 
-/** Regions with given boxes are to get both characters right, and exact CLoRA more than the sum; the others are only measured. */
-function bars(kind: SceneKind, { composition, boxes }: ComposeMethod): Bar[] {
+/** Regions as they are drawn by default are to get both characters right, and exact CLoRA more than the sum; the others are only measured. */
+function bars(kind: SceneKind, { name, composition }: ComposeMethod): Bar[] {
   if (kind.name !== 'two characters') return [];
-  if (boxes && composition?.method === 'regional') return [{ figure: 'right', least: 0.85 }];
+  if (name === 'regional rows') return [{ figure: 'right', least: 0.85 }];
   const exact = composition?.method === 'clora' && composition.mode === 'exact';
   return exact ? [{ figure: 'right', of: `${kind.name}: sum`, above: 0.2 }] : [];
 }
@@ -64,7 +64,7 @@ function composeTrial(scene: ComposeScene, method: ComposeMethod, model: Compose
 /** The request that composes a scene by a method. */
 export function composeRequest(scene: ComposeScene, method: ComposeMethod, model: ComposeModel): RenderRequestInput {
   const { characters, styleAdapter, surroundings } = scene;
-  const { composition, boxes, concepts } = method;
+  const { composition, boxes, alone, concepts } = method;
   const plain: RenderRequestInput = {
     model: model.folder,
     prompt: scene.prompt,
@@ -92,8 +92,9 @@ export function composeRequest(scene: ComposeScene, method: ComposeMethod, model
           regions: characters.map(({ kind, word, noun, box }) => ({
             name: kind,
             box: box.map((share) => share * model.side) as [number, number, number, number],
-            // With company the prompt says where: that of one thing alone draws it in the middle, where the box would cut it.
-            ...(prompted ? { prompt: characters.length > 1 ? scene.prompt : `${noun} ${surroundings}` } : {}),
+            // Drawn in its place, a thing alone would stand in the middle of the picture, where the box would cut it: with company the prompt
+            // says where. Drawn as the middle it is told alone.
+            ...(prompted ? { prompt: characters.length > 1 && !alone ? scene.prompt : `${noun} ${surroundings}` } : {}),
             ...(composition.method === 'lora-composer' ? { words: word } : {}),
           })),
         }

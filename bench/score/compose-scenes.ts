@@ -1,4 +1,5 @@
 import type { Box } from './area-planes.ts';
+import type { Sight } from './score-row.ts';
 
 /** A character in a composed picture. */
 export interface ComposedCharacter {
@@ -10,8 +11,8 @@ export interface ComposedCharacter {
   adapter: string;
   /** The part of the picture given to it. */
   box: Box;
-  /** The square that the judge looks for it in. */
-  look: Box;
+  /** Where the judge looks for it. */
+  look: Sight;
 }
 
 export interface ComposeScene {
@@ -47,8 +48,8 @@ const robot = { kind: 'robot', word: 'volbot', noun: 'a volbot', adapter: 'robot
 const fox = { kind: 'fox', word: 'emberfox', noun: 'an emberfox', adapter: 'fox' };
 
 /** Where the drawings that the model learned from have two things beside each other, with room about them. */
-const left = { box: [0, 0.2, 0.5, 0.7], look: [0, 0.28, 0.56, 0.56] } satisfies Partial<ComposedCharacter>;
-const right = { box: [0.5, 0.2, 0.5, 0.7], look: [0.44, 0.28, 0.56, 0.56] } satisfies Partial<ComposedCharacter>;
+const left = { box: [0, 0.2, 0.5, 0.7], look: { half: 'left' } } satisfies Partial<ComposedCharacter>;
+const right = { box: [0.5, 0.2, 0.5, 0.7], look: { half: 'right' } } satisfies Partial<ComposedCharacter>;
 const middle = { box: [0.12, 0.14, 0.76, 0.78], look: [0, 0, 1, 1] } satisfies Partial<ComposedCharacter>;
 
 /** Every ground in turn, and every style for as long as it takes to meet each ground. */

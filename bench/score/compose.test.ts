@@ -84,14 +84,26 @@ describe('composeRows', () => {
     expect((left?.box?.[0] ?? 0) + (left?.box?.[2] ?? 0)).toBeLessThanOrEqual(right?.box?.[0] ?? 0);
   });
 
-  it('wants exact CLoRA to get 20 points more right than the sum, and regional ones 85%', () => {
+  it('tells each box of its own character alone where it is drawn as the middle of a picture', () => {
+    const told = (method: string) =>
+      requests(`two characters: ${method}`)[0]?.regions?.map(({ prompt }) => [
+        prompt?.includes('volbot'),
+        prompt?.includes('emberfox'),
+      ]);
+    expect(told('regional rows')).toEqual([
+      [true, false],
+      [false, true],
+    ]);
+    expect(told('regional rows, in place')).toEqual([
+      [true, true],
+      [true, true],
+    ]);
+  });
+
+  it('wants exact CLoRA to get 20 points more right than the sum, and what regions are drawn by 85%', () => {
     const barred = rows.filter(({ bars }) => bars.length > 0).map(({ name, bars }) => [name, bars]);
-    const regional = [{ figure: 'right', least: 0.85 }];
     expect(barred).toEqual([
-      ['two characters: regional rows', regional],
-      ['two characters: regional rows, isolated', regional],
-      ['two characters: regional bias', regional],
-      ['two characters: regional bias, isolated', regional],
+      ['two characters: regional rows', [{ figure: 'right', least: 0.85 }]],
       ['two characters: clora, exact', [{ figure: 'right', of: 'two characters: sum', above: 0.2 }]],
     ]);
   });
@@ -100,7 +112,7 @@ describe('composeRows', () => {
     const names = rows.map(({ name }) => name);
     expect(rowsNamed('two characters: sum', names)).toEqual(['two characters: sum']);
     expect(rowsNamed('clora', names)).toEqual(['two characters: clora', 'three adapters: clora']);
-    expect(rowsNamed('two characters', names)).toHaveLength(13);
+    expect(rowsNamed('two characters', names)).toHaveLength(14);
     expect(() => rowsNamed('two', names)).toThrow(expect.objectContaining({ code: 'REQUEST_INVALID' }));
   });
 

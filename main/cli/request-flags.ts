@@ -32,6 +32,7 @@ const aliases: Record<string, string> = {
   'composition.isolation': 'isolation',
   'composition.regionalBy': 'regional-by',
   'composition.base': 'region-base',
+  'composition.centreUntil': 'centre-until',
   'composition.mode': 'mode',
   'composition.mapLevel': 'map-level',
   'composition.threshold': 'mask-threshold',
@@ -81,6 +82,8 @@ const descriptions: Record<string, string> = {
   'composition.isolation': 'keeps regions from looking at each other, 0 to 1',
   'composition.regionalBy': 'how regions are drawn: a UNet row each, or one row with attention biases',
   'composition.base': 'share of the main prompt within every region, 0 to 1',
+  'composition.centreUntil':
+    'regions by rows: share of the steps in which each is drawn as the middle of a picture, so that its edge cuts nothing',
   'composition.mode': 'clora and lora-composer: without gradients, or with them as published',
   'composition.mapLevel': 'level of the attention maps that are read, 0 the latent itself (default: that of H/32)',
   'composition.threshold': "clora: share of a map's highest value from which a place is the concept's",

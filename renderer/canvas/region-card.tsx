@@ -1,7 +1,7 @@
 import { ChevronRight, X } from 'lucide-react';
 import { Collapsible } from 'radix-ui';
 import { useMemo, useState } from 'react';
-import { AdapterRef } from '../../contract/request.ts';
+import { AdapterRef, type Composition } from '../../contract/request.ts';
 import { clickWord, holdsWords, type Stretch } from '../compose/concept-words.ts';
 import { chooseMethod, MethodField } from '../compose/method-field.tsx';
 import { methodOf, methodTexts, readsRegionPrompts } from '../compose/methods.ts';
@@ -145,6 +145,12 @@ function RegionAdapters({ region }: { region: string }) {
   );
 }
 
+/** Models put things in the middle, and the edge of a region at the side would cut them. */
+function centringNote({ centreUntil, isolation }: Composition): string {
+  if (isolation > 0) return 'not with isolation';
+  return centreUntil === 0 ? 'off' : 'share of the steps';
+}
+
 /** How all regions go together. */
 function Together() {
   const composition = useDraft((state) => state.draft.composition);
@@ -166,6 +172,17 @@ function Together() {
             onChange={(next) => change({ regionalBy: next })}
           />
           <p className="hint">{drawnByHints[regionalBy]}</p>
+          {regionalBy === 'rows' && (
+            <SliderRow
+              label="Draw each as the middle"
+              note={centringNote(composition)}
+              value={composition.centreUntil}
+              min={0}
+              max={1}
+              step={0.05}
+              onChange={(centreUntil) => change({ centreUntil })}
+            />
+          )}
           <SliderRow
             label="Main prompt within"
             value={composition.base}

@@ -141,7 +141,7 @@ export function MethodDetails() {
             className="link details-reset"
             onClick={() => {
               const { updateSteps: _u, mapLevel: _m, ...others } = composition;
-              const { method: _, mode: _o, regionalBy: _r, base: _b, isolation: _i, ...own } = usual;
+              const { method: _, mode: _o, regionalBy: _r, base: _b, centreUntil: _c, isolation: _i, ...own } = usual;
               edit('Method', { composition: { ...others, ...own } }, `method ${Date.now()}`);
             }}
           >

@@ -378,7 +378,7 @@ describe('regions', () => {
   it('with the main prompt and no adapters draw the plain picture, by rows and by biases', async () => {
     const plain = await latentOf({ negativePrompt: 'blurry' });
     for (const regionalBy of ['rows', 'bias'] as const) {
-      const composition = { method: 'regional' as const, regionalBy };
+      const composition = { method: 'regional' as const, regionalBy, centreUntil: 0 };
       const { images, unetRows, warnings } = await draw({ negativePrompt: 'blurry', regions: halves, composition });
       expect(difference(images[0]?.latent as Float32Array, plain)).toBeLessThan(1e-4);
       // Regions of one prompt have their rows in common.
@@ -388,7 +388,7 @@ describe('regions', () => {
   });
 
   it.each(['rows', 'bias'] as const)('draw their own prompts by %s', async (regionalBy) => {
-    const composition = { method: 'regional' as const, regionalBy };
+    const composition = { method: 'regional' as const, regionalBy, centreUntil: 0 };
     const request = (left: string): RenderRequestInput => ({
       regions: [
         { name: 'left', box: [0, 0, 24, 32], prompt: left },
@@ -409,6 +409,27 @@ describe('regions', () => {
     // A step of rows touches nothing else; with biases convolutions carry some of it over the edge.
     if (regionalBy === 'rows') expect(change([3, 6])).toBe(0);
     else expect(change([3, 6])).toBeLessThan(change([0, 3]));
+  });
+
+  it('are drawn as the middle of a picture for as long as is asked', async () => {
+    const drawn = (centreUntil: number, more: Partial<RenderRequestInput> = {}) =>
+      draw({ regions: halves, composition: { method: 'regional', centreUntil }, ...more });
+    const latent = async (...asked: Parameters<typeof drawn>) =>
+      (await drawn(...asked)).images[0]?.latent as Float32Array;
+    const [none, some, all] = [await latent(0), await latent(0.5), await latent(1)];
+    expect(difference(some, none)).toBeGreaterThan(1e-4);
+    expect(difference(all, some)).toBeGreaterThan(1e-4);
+    // Rows that are turned differently are no longer one.
+    expect((await drawn(1)).unetRows).toBe(16);
+    // A region of the whole picture is in the middle already.
+    const whole: Partial<RenderRequestInput> = { regions: [{ name: 'all', box: [0, 0, 48, 32] }] };
+    expect(await latent(1, whole)).toEqual(await latent(0, whole));
+  });
+
+  it('that are isolated stay in their places', async () => {
+    const at = (centreUntil: number) =>
+      latentOf({ regions: halves, composition: { method: 'regional', isolation: 0.5, centreUntil } });
+    expect(await at(1)).toEqual(await at(0));
   });
 
   it('confine an adapter: all of the picture as a region is no region', async () => {

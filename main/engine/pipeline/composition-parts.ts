@@ -1,11 +1,12 @@
 import type { EngineWarning } from '../../../contract/engine.ts';
 import { ImpastoError } from '../../../contract/errors.ts';
 import type { RenderRequest } from '../../../contract/request.ts';
-import type { MaskPyramid } from '../adapters/level-masks.ts';
+import type { MaskPlane, MaskPyramid } from '../adapters/level-masks.ts';
 import type { ActiveAdapter } from '../adapters/model-adapters.ts';
 import type { PlacedRegions } from '../adapters/regions.ts';
 import { scheduleFactor } from '../adapters/strength-schedule.ts';
 import { escapeRegExp } from '../text/escape-reg-exp.ts';
+import { turnToMiddle } from './centred-row.ts';
 
 /** A prompt within a row, where it is looked at and which adapters act on it. */
 export interface PromptSegment {
@@ -22,6 +23,8 @@ export interface PromptSegment {
 export interface CompositionPart {
   /** Where it counts; null: everywhere, as much as each other part. */
   share: MaskPyramid | null;
+  /** Latent cells by which the picture is turned to the right while this is predicted; omitted: not. */
+  turn?: number;
   /** One, or several where the places of a picture read prompts of their own. */
   segments: readonly PromptSegment[];
   adapters: readonly {
@@ -39,7 +42,7 @@ export interface PartsPlan {
   segmented: boolean;
 }
 
-type Asked = Pick<RenderRequest, 'prompt' | 'negativePrompt' | 'steps' | 'composition' | 'concepts' | 'style'>;
+type Asked = Pick<RenderRequest, 'prompt' | 'negativePrompt' | 'steps' | 'composition' | 'concepts' | 'style' | 'init'>;
 
 /**
  * Which predictions each step is made of, by the method that the request asks for (Zhong et al. 2024 for switch and
@@ -48,9 +51,14 @@ type Asked = Pick<RenderRequest, 'prompt' | 'negativePrompt' | 'steps' | 'compos
 export function planParts(request: Asked, adapters: readonly ActiveAdapter[], placed: PlacedRegions | null): PartsPlan {
   const { method, switchEvery, regionalBy } = request.composition;
   if (method === 'regional' && placed) {
-    const parts =
-      regionalBy === 'rows' ? regionalRows(request, adapters, placed) : [regionalRow(request, adapters, placed)];
-    return { at: () => parts, segmented: regionalBy === 'bias' };
+    if (regionalBy === 'bias') {
+      const row = [regionalRow(request, adapters, placed)];
+      return { at: () => row, segmented: true };
+    }
+    const rows = regionalRows(request, adapters, placed, false);
+    const centred = regionalRows(request, adapters, placed, true);
+    const until = centringActs(request) ? request.composition.centreUntil * request.steps : 0;
+    return { at: (step) => (step < until ? centred : rows), segmented: false };
   }
   if (request.style && placed) {
     const parts = styleParts(request, adapters, placed);
@@ -118,8 +126,13 @@ function masked(request: Asked, adapters: readonly ActiveAdapter[], placed: Plac
   return { share: null, segments, adapters: drawn };
 }
 
+const centringActs = ({ composition, init }: Pick<RenderRequest, 'composition' | 'init'>): boolean =>
+  composition.isolation === 0 && !init;
+
 interface RegionalPiece extends PromptSegment {
   mask: MaskPyramid;
+  /** Latent cells to the right that bring it to the middle of the picture; 0 of the background, which has none. */
+  turn: number;
   /** Adapters of this piece alone. */
   own: readonly ActiveAdapter[];
 }
@@ -134,6 +147,7 @@ function pieces(request: Asked, adapters: readonly ActiveAdapter[], placed: Plac
       prompt: withTriggers(region.prompt.trim() === '' ? request.prompt : region.prompt, acting),
       negativePrompt: region.negativePrompt ?? request.negativePrompt,
       adapters: acting,
+      turn: turnToMiddle(share.levels[0] as MaskPlane),
       own,
       mask: share,
     };
@@ -145,6 +159,7 @@ function pieces(request: Asked, adapters: readonly ActiveAdapter[], placed: Plac
       prompt,
       negativePrompt: request.negativePrompt,
       adapters: everywhere,
+      turn: 0,
       own: [],
       mask: background,
     });
@@ -152,10 +167,16 @@ function pieces(request: Asked, adapters: readonly ActiveAdapter[], placed: Plac
   return found;
 }
 
-/** A row a region: each draws its prompt over the whole picture, and counts where its region is. */
-function regionalRows(request: Asked, adapters: readonly ActiveAdapter[], placed: PlacedRegions): CompositionPart[] {
+/** A row a region: each draws its prompt over the whole picture, as it lies or with the region in the middle, and counts where its region is. */
+function regionalRows(
+  request: Asked,
+  adapters: readonly ActiveAdapter[],
+  placed: PlacedRegions,
+  centred: boolean,
+): CompositionPart[] {
   return pieces(request, adapters, placed).map((piece) => ({
     share: piece.mask,
+    ...(centred ? { turn: piece.turn } : {}),
     segments: [{ ...piece, mask: null }],
     adapters: piece.adapters.map((adapter) => ({ adapter, mask: null })),
   }));

@@ -37,6 +37,8 @@ import {
 export interface PlannedRow {
   conditioning: Conditioning;
   inputs: Readonly<Record<string, Tensor>>;
+  /** Latent cells by which the picture is turned to the right while this is predicted; omitted: not. */
+  turn?: number;
 }
 
 /** One of the predictions that a step is made of, before guidance. */
@@ -172,6 +174,7 @@ export async function composePicture(
     return {
       conditioning: joinConditionings(conditionings, part.segments),
       inputs: inputs.row(idsOf(all), { uses: all, ...(several ? { segments } : {}) }, segments),
+      ...(part.turn ? { turn: part.turn } : {}),
     };
   };
   const output = `attention_maps/cross/level${level}`;

@@ -2,6 +2,7 @@ import type { ConceptsApart } from '../../../contract/engine.ts';
 import type { GuidanceSettings } from '../../../contract/request.ts';
 import type { LatentShape } from '../model/conditioning.ts';
 import type { UNetNetwork, UNetOutputs } from '../model/unet-network.ts';
+import { turnedSideways } from './centred-row.ts';
 import type { Composition, PlannedRow, StepPart } from './composition.ts';
 import { classifierFreeGuidance, guidanceActive, guidanceEmbedding, rescaleGuidance } from './guidance.ts';
 
@@ -68,11 +69,13 @@ export async function drawStep(
   const guided = embedding === undefined && guidanceActive(step, steps, guidance.interval);
   const negatives = guided ? parts.flatMap(({ negative }) => negative ?? []) : [];
   const rows = distinct([...negatives, ...parts.map(({ positive }) => positive)]);
-  const outputs = await unet.call({ latent: input, shape, timestep, rows, guidance: embedding, variant });
+  const turned = rows.map((row) => (row.turn ? { ...row, latent: turnedSideways(input, shape, row.turn) } : row));
+  const outputs = await unet.call({ latent: input, shape, timestep, rows: turned, guidance: embedding, variant });
+  const back = outputs.map((output, index) => turnedBack(output, shape, rows[index]?.turn));
   return {
     parts,
     guided: negatives.length > 0,
-    of: (row) => outputs[rows.findIndex((other) => isSame(other, row))] as UNetOutputs,
+    of: (row) => back[rows.findIndex((other) => isSame(other, row))] as UNetOutputs,
   };
 }
 
@@ -106,7 +109,15 @@ export function partsPredictor(options: PredictorOptions): Predictor {
   return async (at) => ({ prediction: guidedPrediction(await drawStep(options, at), options.guidance) });
 }
 
-const isSame = (a: PlannedRow, b: PlannedRow): boolean => a.conditioning === b.conditioning && a.inputs === b.inputs;
+function turnedBack(output: UNetOutputs, [, height, width]: LatentShape, turn = 0): UNetOutputs {
+  const { out_sample } = output;
+  if (turn === 0 || !out_sample) return output;
+  const shape: LatentShape = [out_sample.length / (height * width), height, width];
+  return { ...output, out_sample: turnedSideways(out_sample, shape, -turn) };
+}
+
+const isSame = (a: PlannedRow, b: PlannedRow): boolean =>
+  a.conditioning === b.conditioning && a.inputs === b.inputs && (a.turn ?? 0) === (b.turn ?? 0);
 
 /** Parts may have a row in common, such as one negative prompt: it is computed once. */
 function distinct(rows: readonly PlannedRow[]): PlannedRow[] {
