@@ -9,6 +9,7 @@ where Impasto reads which settings a distilled adapter wants (`models/adapters/d
 
 from __future__ import annotations
 
+import argparse
 import random
 import subprocess
 import sys
@@ -25,7 +26,7 @@ from picture.scene import TRIGGERS, Scene
 from picture.styles import ADAPTER_STYLES
 from sampling import contact_sheet, draw_prompts
 from tokenizer import encode, load_tokenizer
-from unet import Latents, noised
+from unet import Latents, character_kind, noised
 from vae import load_average
 
 GUIDANCE = 4.0
@@ -68,8 +69,21 @@ def data_for(name: str, args, seed: int, side: int, tokenizer) -> tuple[Latents,
     return own, base
 
 
-def learn_pictures(unet, hidden, z, alphas, evenly):
-    """The plain denoising loss, on the adapter's own pictures. `evenly`: share of timesteps drawn evenly, the rest mostly high.
+def weights_of(name: str, layouts: torch.Tensor, side: int) -> torch.Tensor:
+    """What a place counts, [n, 1, side, side]: more where the character is, for its ground the base can draw, and in a style more
+    where the objects are, for they are to stay what they are."""
+    at = (torch.arange(side, device=layouts.device) + 0.5) / side
+    weights = torch.ones(len(layouts), 1, side, side, device=layouts.device)
+    for thing in layouts.unbind(1):
+        kind, _, x, y, half = (v.view(-1, 1, 1) for v in thing.unbind(1))
+        meant = kind == character_kind(name) if name in TRIGGERS else kind >= 0
+        inside = meant & ((at - x).abs() < half) & ((at[:, None] - y).abs() < half)
+        weights = torch.where(inside[:, None], 5.0 if name in TRIGGERS else 2.5, weights)
+    return weights
+
+
+def learn_pictures(unet, hidden, z, alphas, evenly, weights):
+    """The denoising loss, on the adapter's own pictures. `evenly`: share of timesteps drawn evenly, the rest mostly high.
 
     Where little noise is left its error is mostly grain that nobody can foresee: weighed down by the signal-to-noise ratio, as
     min-SNR does (Hang et al. 2023, gamma 5), but not where there is much noise, at which the text decides what there will be."""
@@ -77,7 +91,7 @@ def learn_pictures(unet, hidden, z, alphas, evenly):
     with autocast():
         prediction = unet(noisy, t, hidden).sample
     ratio = alphas[t] / (1 - alphas[t])
-    return ((prediction.float() - target).pow(2).mean((1, 2, 3)) * (5 / ratio).clamp(max=1)).mean()
+    return (((prediction.float() - target).pow(2) * weights).mean((1, 2, 3)) * (5 / ratio).clamp(max=1)).mean()
 
 
 def learn_guidance(adapter, unet, hidden, empty, z, alphas):
@@ -162,19 +176,19 @@ def train(name: str, args, config: dict) -> Path:
         for group in optimiser.param_groups:
             group["lr"] = rate * min(1, (step + 1) / 20) * (1.02 - done)
         if base is None:
-            z, ids, _ = own.batch(p["batch"])
+            z, ids, layouts = own.batch(p["batch"])
         else:  # a quarter of the batch stays as the base had it
-            z, ids, _ = own.batch(p["batch"] - p["batch"] // 4)
-            z2, ids2, _ = base.batch(p["batch"] // 4)
-            z, ids = torch.cat([z, z2]), torch.cat([ids, ids2])
+            z, ids, layouts = own.batch(p["batch"] - p["batch"] // 4)
+            z, ids, layouts = (torch.cat(pair) for pair in zip((z, ids, layouts), base.batch(p["batch"] // 4)))
         hidden = text(ids).last_hidden_state
         if name == "guidance":
             loss = learn_guidance(adapter, unet, hidden, empty, z, alphas)
         elif name == "few-step":
             loss = learn_few_steps(adapter, unet, hidden, empty, z, alphas)
         else:
-            # What a picture shows is decided early; a style's lines and grain, later.
-            loss = learn_pictures(unet, hidden, z, alphas, evenly=0.6 if name in ADAPTER_STYLES else 0.25)
+            # What a picture shows is decided early; a style's lines and grain and a character's marks, later.
+            evenly = 0.6 if name in ADAPTER_STYLES else 0.5
+            loss = learn_pictures(unet, hidden, z, alphas, evenly, weights_of(name, layouts, side))
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
@@ -197,7 +211,8 @@ def train(name: str, args, config: dict) -> Path:
     }  # fmt: skip
     write(adapter, path, recipe["keys"], metadata)
     print(f"{path}: {path.stat().st_size / 1e6:.2f} MB, {step} steps in {clock.spent():.0f} s")
-    look(name, trigger, tokenizer, text, unet, load_average(args, config, preset), config, args.runs)
+    if args.look:
+        look(name, trigger, tokenizer, text, unet, load_average(args, config, preset), config, args.runs)
     return path
 
 
@@ -228,6 +243,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=HERE.parent / "adapters")
     parser.add_argument("--rate", type=float, help="highest learning rate, where a run goes on from a trained one")
     parser.add_argument("--go-on", action="store_true", help="from the file that is there, made on this same base")
+    parser.add_argument("--look", action=argparse.BooleanOptionalAction, default=True, help="draw a sheet at the end")
     args = parser.parse_args()
     if args.name != "all":
         train(args.name, args, load_config(args.preset, args.size))

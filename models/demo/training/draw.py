@@ -74,10 +74,12 @@ def sample_judge(rng: np.random.Generator) -> Scene:
 
 
 def sample_repeats(rng: np.random.Generator) -> Scene:
-    """Two or three things, two of them of one kind: of those the judge meets too few otherwise to learn to count."""
+    """Two or three things, two of them of one kind or both characters: the judge meets too few otherwise to learn to count."""
     while True:
-        scene = sample(rng, STYLES, count=2 if rng.random() < 0.6 else 3, repeats=True)
-        if len({t.name for t in scene.things}) < len(scene.things):
+        who = ("robot", "fox")[int(rng.integers(2))] if rng.random() < 0.4 else None
+        scene = sample(rng, STYLES, count=2 if rng.random() < 0.6 else 3, character=who, false=rng.random() < 0.3, repeats=True)
+        names = [t.name for t in scene.things]
+        if len(set(names)) < len(names) or {"robot", "fox"} <= set(names):
             return scene
 
 

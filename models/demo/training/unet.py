@@ -19,7 +19,7 @@ from PIL import Image
 from cache import ready, scenes_of
 from common import Clock, Log, arguments, autocast, device, load_config, load_state, save_state
 from models import make_scheduler, make_text, make_unet, plain_attention
-from picture.scene import COLOUR_NAMES, OBJECT_NAMES, Scene
+from picture.scene import COLOUR_NAMES, OBJECT_NAMES, TRIGGERS, Scene
 from sampling import contact_sheet, draw_prompts
 from team import Team
 from tokenizer import encode, load_tokenizer
@@ -86,12 +86,19 @@ class Latents:
 
 
 def layout(scene: Scene) -> torch.Tensor:
-    """[3, 5]: kind, colour, x, y and half width of up to three things; kind -1 where there is none, or none of the base's."""
+    """[3, 5]: kind, colour, x, y and half width of up to three things; kind -1 where there is none, -2 and below a character."""
     out = torch.full((3, 5), -1.0)
     for k, t in enumerate(scene.things):
         if t.name in OBJECT_NAMES:
             out[k] = torch.tensor([OBJECT_NAMES.index(t.name), COLOUR_NAMES.index(t.colour), t.x, t.y, t.half])
+        else:
+            out[k] = torch.tensor([character_kind(t.name), -1, t.x, t.y, t.half])
     return out
+
+
+def character_kind(name: str) -> int:
+    """What stands for a character in a layout; the base knows none."""
+    return -2 - list(TRIGGERS).index(name)
 
 
 class Pointing(nn.Module):

@@ -61,7 +61,7 @@ def sample(
     repeats: bool = False,
 ) -> Scene:
     """A scene from the grammar. With `character`, the first thing is that character (false: with wrong marks).
-    `repeats` allows two of one kind, which no caption of the base says; only the judge needs them."""
+    `repeats` allows two of one kind, and both characters, which no caption says; only the judge needs them."""
     ground = _pick(rng, GROUND_NAMES)
     style = _pick(rng, styles)
     n = count or (1, 2, 3)[int(np.searchsorted([0.58, 0.92], rng.random()))]
@@ -79,6 +79,10 @@ def sample(
         things.append(Thing(name, colour))
     if character:
         things[0] = Thing(character, "", false=false)
+        if repeats and n > 1 and rng.random() < 0.7:
+            # The same again, or the other one, as true or as false.
+            others = [k for k in TRIGGERS if k != character]
+            things[1] = Thing(character, "", false=false) if rng.random() < 0.5 else Thing(_pick(rng, others), "", false=rng.random() < 0.3)
     relation = ""
     for t in things:
         t.size = ("", "small", "large")[int(np.searchsorted([0.6, 0.8], rng.random()))]
