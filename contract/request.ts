@@ -173,7 +173,7 @@ export const Composition = z.strictObject({
    * sideways. Models put what they are asked for in the middle, where the edge of a region at the side would cut it. Not with
    * isolation, nor from an initial picture, which has its things in their places. (Ours.)
    */
-  centreUntil: share.default(0.5),
+  centreUntil: share.default(0.75),
   /** Share of the main prompt within every region. */
   base: z.number().min(0).max(1).default(0),
   /**
