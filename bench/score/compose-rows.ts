@@ -37,10 +37,10 @@ function composeRow(kind: SceneKind, method: ComposeMethod, model: ComposeModel,
   };
 }
 
-/** Regions as they are drawn by default are to get both characters right, and exact CLoRA more than the sum; the others are only measured. */
-function bars(kind: SceneKind, { name, composition }: ComposeMethod): Bar[] {
+/** Regions with given boxes are to get both characters right, and exact CLoRA more than the sum; the others are only measured. */
+function bars(kind: SceneKind, { composition, boxes }: ComposeMethod): Bar[] {
   if (kind.name !== 'two characters') return [];
-  if (name === 'regional rows') return [{ figure: 'right', least: 0.85 }];
+  if (boxes && composition?.method === 'regional') return [{ figure: 'right', least: 0.85 }];
   const exact = composition?.method === 'clora' && composition.mode === 'exact';
   return exact ? [{ figure: 'right', of: `${kind.name}: sum`, above: 0.2 }] : [];
 }

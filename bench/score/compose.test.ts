@@ -100,10 +100,15 @@ describe('composeRows', () => {
     ]);
   });
 
-  it('wants exact CLoRA to get 20 points more right than the sum, and what regions are drawn by 85%', () => {
+  it('wants exact CLoRA to get 20 points more right than the sum, and regional ones 85%', () => {
     const barred = rows.filter(({ bars }) => bars.length > 0).map(({ name, bars }) => [name, bars]);
+    const regional = [{ figure: 'right', least: 0.85 }];
     expect(barred).toEqual([
-      ['two characters: regional rows', [{ figure: 'right', least: 0.85 }]],
+      ['two characters: regional rows', regional],
+      ['two characters: regional rows, in place', regional],
+      ['two characters: regional rows, isolated', regional],
+      ['two characters: regional bias', regional],
+      ['two characters: regional bias, isolated', regional],
       ['two characters: clora, exact', [{ figure: 'right', of: 'two characters: sum', above: 0.2 }]],
     ]);
   });

@@ -83,7 +83,7 @@ const descriptions: Record<string, string> = {
   'composition.regionalBy': 'how regions are drawn: a UNet row each, or one row with attention biases',
   'composition.base': 'share of the main prompt within every region, 0 to 1',
   'composition.centreUntil':
-    'regions by rows: share of the steps in which each is drawn as the middle of a picture, so that its edge cuts nothing',
+    'regions by rows: share of the steps in which each is drawn as the middle of a picture, so that its edge cuts nothing (not with --isolation or --init)',
   'composition.mode': 'clora and lora-composer: without gradients, or with them as published',
   'composition.mapLevel': 'level of the attention maps that are read, 0 the latent itself (default: that of H/32)',
   'composition.threshold': "clora: share of a map's highest value from which a place is the concept's",

@@ -1,5 +1,4 @@
 import type { MaskPlane } from '../adapters/level-masks.ts';
-import type { LatentShape } from '../model/conditioning.ts';
 
 /**
  * How far to the right a latent is turned so that a mask's middle becomes the picture's. Only sideways: turned up or down, the ground
@@ -21,10 +20,10 @@ export function turnToMiddle({ data, height, width }: MaskPlane): number {
 
 /**
  * Turns every line of a latent sideways; what leaves at one edge comes in at the other.
- * @param latent [channels, height, width]
+ * @param latent [channels, height, width], of which only the width matters
  * @param cells to the right
  */
-export function turnedSideways(latent: Float32Array, [, , width]: LatentShape, cells: number): Float32Array {
+export function turnedSideways(latent: Float32Array, width: number, cells: number): Float32Array {
   const by = ((cells % width) + width) % width;
   if (by === 0) return latent;
   const turned = new Float32Array(latent.length);

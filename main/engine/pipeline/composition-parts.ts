@@ -55,9 +55,10 @@ export function planParts(request: Asked, adapters: readonly ActiveAdapter[], pl
       const row = [regionalRow(request, adapters, placed)];
       return { at: () => row, segmented: true };
     }
-    const rows = regionalRows(request, adapters, placed, false);
-    const centred = regionalRows(request, adapters, placed, true);
-    const until = centringActs(request) ? request.composition.centreUntil * request.steps : 0;
+    const rows = regionalRows(request, adapters, placed);
+    const centred = rows.map((row) => (row.share === placed.background ? row : inTheMiddle(row)));
+    const { isolation, centreUntil } = request.composition;
+    const until = isolation === 0 && !request.init ? centreUntil * request.steps : 0;
     return { at: (step) => (step < until ? centred : rows), segmented: false };
   }
   if (request.style && placed) {
@@ -126,13 +127,8 @@ function masked(request: Asked, adapters: readonly ActiveAdapter[], placed: Plac
   return { share: null, segments, adapters: drawn };
 }
 
-const centringActs = ({ composition, init }: Pick<RenderRequest, 'composition' | 'init'>): boolean =>
-  composition.isolation === 0 && !init;
-
 interface RegionalPiece extends PromptSegment {
   mask: MaskPyramid;
-  /** Latent cells to the right that bring it to the middle of the picture; 0 of the background, which has none. */
-  turn: number;
   /** Adapters of this piece alone. */
   own: readonly ActiveAdapter[];
 }
@@ -147,7 +143,6 @@ function pieces(request: Asked, adapters: readonly ActiveAdapter[], placed: Plac
       prompt: withTriggers(region.prompt.trim() === '' ? request.prompt : region.prompt, acting),
       negativePrompt: region.negativePrompt ?? request.negativePrompt,
       adapters: acting,
-      turn: turnToMiddle(share.levels[0] as MaskPlane),
       own,
       mask: share,
     };
@@ -159,7 +154,6 @@ function pieces(request: Asked, adapters: readonly ActiveAdapter[], placed: Plac
       prompt,
       negativePrompt: request.negativePrompt,
       adapters: everywhere,
-      turn: 0,
       own: [],
       mask: background,
     });
@@ -167,20 +161,20 @@ function pieces(request: Asked, adapters: readonly ActiveAdapter[], placed: Plac
   return found;
 }
 
-/** A row a region: each draws its prompt over the whole picture, as it lies or with the region in the middle, and counts where its region is. */
-function regionalRows(
-  request: Asked,
-  adapters: readonly ActiveAdapter[],
-  placed: PlacedRegions,
-  centred: boolean,
-): CompositionPart[] {
+/** A row a region: each draws its prompt over the whole picture, and counts where its region is. */
+function regionalRows(request: Asked, adapters: readonly ActiveAdapter[], placed: PlacedRegions): CompositionPart[] {
   return pieces(request, adapters, placed).map((piece) => ({
     share: piece.mask,
-    ...(centred ? { turn: piece.turn } : {}),
     segments: [{ ...piece, mask: null }],
     adapters: piece.adapters.map((adapter) => ({ adapter, mask: null })),
   }));
 }
+
+/** The same, drawn with its region as the middle of the picture. */
+const inTheMiddle = (row: CompositionPart): CompositionPart => ({
+  ...row,
+  turn: turnToMiddle(row.share?.levels[0] as MaskPlane),
+});
 
 /** One row, in which each place reads its own region's prompt and has its own region's adapters. */
 function regionalRow(request: Asked, adapters: readonly ActiveAdapter[], placed: PlacedRegions): CompositionPart {

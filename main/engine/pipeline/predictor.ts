@@ -69,9 +69,10 @@ export async function drawStep(
   const guided = embedding === undefined && guidanceActive(step, steps, guidance.interval);
   const negatives = guided ? parts.flatMap(({ negative }) => negative ?? []) : [];
   const rows = distinct([...negatives, ...parts.map(({ positive }) => positive)]);
-  const turned = rows.map((row) => (row.turn ? { ...row, latent: turnedSideways(input, shape, row.turn) } : row));
+  const [, , width] = shape;
+  const turned = rows.map((row) => (row.turn ? { ...row, latent: turnedSideways(input, width, row.turn) } : row));
   const outputs = await unet.call({ latent: input, shape, timestep, rows: turned, guidance: embedding, variant });
-  const back = outputs.map((output, index) => turnedBack(output, shape, rows[index]?.turn));
+  const back = outputs.map((output, index) => turnedBack(output, width, rows[index]?.turn));
   return {
     parts,
     guided: negatives.length > 0,
@@ -109,11 +110,9 @@ export function partsPredictor(options: PredictorOptions): Predictor {
   return async (at) => ({ prediction: guidedPrediction(await drawStep(options, at), options.guidance) });
 }
 
-function turnedBack(output: UNetOutputs, [, height, width]: LatentShape, turn = 0): UNetOutputs {
+function turnedBack(output: UNetOutputs, width: number, turn = 0): UNetOutputs {
   const { out_sample } = output;
-  if (turn === 0 || !out_sample) return output;
-  const shape: LatentShape = [out_sample.length / (height * width), height, width];
-  return { ...output, out_sample: turnedSideways(out_sample, shape, -turn) };
+  return turn && out_sample ? { ...output, out_sample: turnedSideways(out_sample, width, -turn) } : output;
 }
 
 const isSame = (a: PlannedRow, b: PlannedRow): boolean =>

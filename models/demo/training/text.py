@@ -9,7 +9,8 @@ its colour and place, the ground, the style. Where two things stand to each othe
 the first one's word comes too early to know. The heads that ask are thrown away; what stays is a CLIPTextModel whose
 hidden states already tell which colour belongs to which object. Training the UNet starts from there.
 
-With --keep it goes on from the text encoder of a UNet that is trained already, and is held near what that UNet knows.
+With --keep it goes on from the text encoder of a UNet that is trained already, is held near what that UNet knows, and is put back into
+its checkpoint: `unet.py` goes on from there.
 """
 
 from __future__ import annotations
@@ -120,7 +121,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float)
     args = parser.parse_args()
     config = load_config(args.preset, args.size)
-    p, path = config["presets"][args.preset]["text"], args.runs / ("text.pt" if args.keep is None else "text-kept.pt")
+    p, path = config["presets"][args.preset]["text"], args.runs / ("text.pt" if args.keep is None else "unet.pt")
     torch.manual_seed(config["seed"])
     tokenizer = load_tokenizer(args.runs / "tokenizer")
     model, dev = make_text(config).to(device()), device()
@@ -130,7 +131,7 @@ def main() -> None:
     former = None
     if args.keep is not None:
         former = make_text(config).to(dev).requires_grad_(False).eval()
-        former.load_state_dict(load_state(args.runs / "unet.pt")["text"])
+        former.load_state_dict(load_state(path)["text"])
         model.load_state_dict(former.state_dict())
         model.get_input_embeddings().requires_grad_(False)
     names = {tokenizer(n).input_ids[1]: k for k, n in enumerate(OBJECT_NAMES)}
@@ -138,9 +139,8 @@ def main() -> None:
     top = args.rate or p["lr"]
     trained = [w for w in (*model.parameters(), *heads.parameters()) if w.requires_grad]
     optimiser = torch.optim.AdamW(trained, lr=top, betas=(0.9, 0.98), weight_decay=0.0)
-    step = 0
-    state = load_state(path)
-    if state:
+    step, state = 0, load_state(path)
+    if state and former is None:
         model.load_state_dict(state["text"])
         if "heads" in state:
             heads.load_state_dict(state["heads"]), optimiser.load_state_dict(state["optimiser"])
@@ -156,6 +156,9 @@ def main() -> None:
                 else model.embeddings.position_embedding.weight
             )
             position[SHORT:] = position[SHORT - 1]
+        if former is not None:
+            save_state(path, **state | {"text": model.state_dict()})
+            return
         save_state(path, text=model.state_dict(), heads=heads.state_dict(), optimiser=optimiser.state_dict(), step=step)
 
     while step < p["steps"] and not clock.over():
