@@ -19,14 +19,16 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
+from cache import wait_for_file
 from common import HERE, Clock, Log, arguments, autocast, device, load_config, load_state
+from layouts import character_kind
 from lora import CONVOLUTION, TEXT, TRANSFORMER, Adapter, Hadamard, LowRank, read, write
 from models import make_scheduler, make_text, make_unet, plain_attention
 from picture.scene import TRIGGERS, Scene
 from picture.styles import ADAPTER_STYLES
 from sampling import contact_sheet, draw_prompts
 from tokenizer import encode, load_tokenizer
-from unet import Latents, character_kind, noised
+from unet import Latents, noised
 from vae import load_average
 
 GUIDANCE = 4.0
@@ -38,8 +40,9 @@ RECIPES = {
     "robot": {"keys": "kohya", "rank": 8, "text": True, "description": "One robot: teal coat, mustard arms and feet, coral heart and antenna."},
     "fox": {"keys": "peft", "rank": 8, "description": "One fox: orange coat, dark ear tips, a star on the brow and a blue scarf."},
     "neon": {"keys": "kohya", "rank": 4, "conv": 4, "description": "Glowing tubes of light on a dark wall. A LoCon: it changes convolutions too."},
-    "mosaic": {"keys": "kohya", "rank": 4, "kind": Hadamard, "conv": 4, "blocks": ("down_blocks.0", "down_blocks.1", "up_blocks.2", "up_blocks.3"),
-               "description": "Tiles of one colour each with pale grout. A LoHa, of convolutions too where the picture is large."},
+    "mosaic": {"keys": "kohya", "rank": 4, "kind": Hadamard, "conv": 6, "blocks": ("down_blocks.0", "down_blocks.1", "up_blocks.2", "up_blocks.3"),
+               "attention": ("down_blocks.1", "down_blocks.2", "up_blocks"),
+               "description": "Tiles of one colour each with grey grout. A LoHa, of convolutions too where the picture is large."},
     "crosshatch": {"keys": "peft", "rank": 5, "conv": 5, "description": "Coloured pencil hatching on white paper."},
     "guidance": {"keys": "peft", "rank": 8, "description": f"Gives in one row what guidance {GUIDANCE:g} gives in two. Draw with guidance 1; negative prompts have no effect.",
                  "preset": {"impasto.kind": "guidance", "impasto.steps": "20", "impasto.guidance": "1"}},
@@ -145,6 +148,8 @@ def learn_few_steps(adapter, unet, hidden, empty, z, alphas, stride: int = 20):
 
 
 def train(name: str, args, config: dict) -> Path:
+    if args.after:
+        wait_for_file(args.after)
     preset, recipe, dev = config["presets"][args.preset], RECIPES[name], device()
     p = preset["adapter"]
     side = preset["size"] // 2 ** (len(config["vae"]["channels"]) - 1)
@@ -159,7 +164,7 @@ def train(name: str, args, config: dict) -> Path:
         plain_attention(unet)
     kind, rank, path = recipe.get("kind"), recipe["rank"], args.out / f"{name}.safetensors"
     adapter = read(path, unet, text).requires_grad_(True) if args.go_on and path.exists() else Adapter()
-    adapter.attach(unet, "unet", TRANSFORMER, rank, rank, kind or LowRank)
+    adapter.attach(unet, "unet", TRANSFORMER, rank, rank, kind or LowRank, recipe.get("attention", ("",)))
     if recipe.get("conv"):
         adapter.attach(unet, "unet", CONVOLUTION, recipe["conv"], recipe["conv"], kind or LowRank, recipe.get("blocks", ("",)))
     if recipe.get("text"):

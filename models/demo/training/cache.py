@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 
@@ -10,13 +9,21 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from common import device, shards
-from draw import SHARD, scene_from_json
-from picture.scene import Scene
+from common import SHARD, device, shards
 
 
 def ready(data: Path, splits: list[str]) -> list[Path]:
-    return [f for split in splits for f in shards(data, split)]
+    """The shards that are there, a few of every split before more of any."""
+    return sorted((f for split in splits for f in shards(data, split)), key=lambda f: (f.stem.rsplit("-", 1)[1], f.stem))
+
+
+def wait_for_file(path: Path, seconds: float = 3600) -> None:
+    """Until another process has written it. Raises TimeoutError."""
+    end = time.time() + seconds
+    while not path.exists():
+        if time.time() > end:
+            raise TimeoutError(f"{path} after {seconds:.0f} s")
+        time.sleep(0.2)
 
 
 def wait_for(data: Path, split: str, count: int, seconds: float = 600) -> None:
@@ -26,10 +33,6 @@ def wait_for(data: Path, split: str, count: int, seconds: float = 600) -> None:
         if time.time() > end:
             raise TimeoutError(f"{len(shards(data, split))} of {count} shards of {split} after {seconds:.0f} s")
         time.sleep(0.5)
-
-
-def scenes_of(shard: Path) -> list[Scene]:
-    return [scene_from_json(d) for d in json.loads(shard.with_suffix(".json").read_text())]
 
 
 class Pictures:
@@ -46,7 +49,7 @@ class Pictures:
 
     def refresh(self) -> None:
         for f in ready(self.data, self.splits):
-            if f in self.files or self.count + SHARD > self.most:
+            if f in self.files or self.count + SHARD > self.most or not f.stat().st_size:
                 continue
             some = torch.from_numpy(np.load(f)).to(device())
             if self.size and some.shape[1] != self.size:

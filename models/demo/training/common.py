@@ -8,6 +8,7 @@ import os
 import time
 from pathlib import Path
 
+SHARD = 1000  # scenes in one file of the cache
 HERE = Path(__file__).resolve().parent
 
 
@@ -25,6 +26,7 @@ def arguments(doc: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--size", type=int, help="pixels a side, where it is to differ from the preset's (with a cache of its own)")
     parser.add_argument("--minutes", type=float, default=1e9, help="stop, with everything saved, after so long")
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("IMPASTO_DEMO_DATA", "demo-data")), help="the cache")
+    parser.add_argument("--after", type=Path, help="make ready, then begin once this file is there")
     parser.add_argument("--runs", type=Path, default=Path(os.environ.get("IMPASTO_DEMO_RUNS", "demo-runs")), help="checkpoints and logs")
     return parser
 

@@ -28,22 +28,19 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from common import Clock, arguments, load_config
-from picture.scene import Scene, Thing, caption, draw, sample
+from common import SHARD, Clock, arguments, load_config
+from layouts import layouts_of
+from picture.scene import Scene, caption, draw, sample
 from picture.styles import ADAPTER_STYLES, BASE_STYLES, STYLES
 from tokenizer import encode, load_tokenizer
 
-SHARD = 1000
+JUDGE_SIZE = 128  # what the judge looks at
 WAYS = 8  # captions a scene
 OMIT = {"base": 0.12, "extra": 0.05, "styles": 0.05, "characters": 0.12}  # how often a caption leaves ground or style unsaid
 
 
 def scene_to_json(scene: Scene) -> dict:
     return asdict(scene)
-
-
-def scene_from_json(d: dict) -> Scene:
-    return Scene(**{**d, "things": [Thing(**t) for t in d["things"]]})
 
 
 def sample_extra(rng: np.random.Generator) -> Scene:
@@ -110,6 +107,7 @@ def draw_shard(job: tuple[Path, str, int, int, int, int]) -> int:
     Path(f"{name}.json").write_text(json.dumps([scene_to_json(s) for s in scenes]))
     if split in OMIT:
         np.save(f"{name}.ids.npy", token_ids(scenes, split, rng))
+        layouts_of(Path(f"{name}.npy"))
     os.replace(temp, f"{name}.npy")
     return number
 
@@ -124,19 +122,28 @@ def shards_wanted(preset: dict) -> dict[str, int]:
         "judge": "judge_scenes",
     }
     wanted = {split: preset[key] // SHARD for split, key in scenes.items()}
-    return wanted | {"repeats": max(1, wanted["judge"] // 4), "held": 1, "held-extra": 1, "held-judge": 2}
+    return wanted | {"repeats": max(1, wanted["judge"] // 3), "held": 1, "held-extra": 1, "held-judge": 2}
+
+
+FIRST = {"held": 1, "held-extra": 1, "base": 40, "extra": 8}  # what the autoencoder and the UNet begin with
+JUDGES = ("judge", "repeats", "held-judge")
+
+
+def order(split: str, k: int, n: int) -> tuple:
+    """Which shard is drawn when: first what others wait for, then the judge's, then the rest, a little of each; last, more of the base."""
+    if k < FIRST.get(split, 0):
+        return 0, k / FIRST[split], split
+    return (1, k / n, split) if split in JUDGES else (3 if split == "base" else 2, k / n, split)
 
 
 def cache(args: argparse.Namespace, config: dict) -> None:
     preset = config["presets"][args.preset]
     args.data.mkdir(parents=True, exist_ok=True)
-    # Interleaved, so that whoever starts reading early finds some of each; the judge's last, since it can wait.
     wanted = {split: n for split, n in shards_wanted(preset).items() if not args.split or split in args.split}
-    jobs = sorted(
-        ((k / n, split, k) for split, n in wanted.items() for k in range(n)), key=lambda j: (j[1] in ("judge", "repeats"), j[0], -len(j[1]))
-    )
+    jobs = sorted((order(split, k, n), split, k) for split, n in wanted.items() for k in range(n))
+    judged = (min(preset["size"], JUDGE_SIZE), preset.get("judge_scale", preset["scale"]))
     todo = [
-        (args.data, split, k, config["seed"], preset["size"], preset["scale"])
+        (args.data, split, k, config["seed"], *(judged if split in JUDGES else (preset["size"], preset["scale"])))
         for _, split, k in jobs
         if not (args.data / f"{split}-{k:04d}.npy").exists()
     ]
@@ -144,8 +151,8 @@ def cache(args: argparse.Namespace, config: dict) -> None:
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     _tokenizer = load_tokenizer(args.runs / "tokenizer")
     clock = Clock(args.minutes)
-    with Pool(args.workers) as pool:
-        for done, _ in enumerate(pool.imap(draw_shard, todo)):
+    with Pool(args.workers, os.nice, (10,)) as pool:  # whoever waits for the drawings also compiles
+        for done, _ in enumerate(pool.imap_unordered(draw_shard, todo)):
             print(f"{done + 1}/{len(todo)} shards, {clock.spent():.0f} s", flush=True)
             if clock.over():
                 pool.terminate()

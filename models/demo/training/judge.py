@@ -19,13 +19,14 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-from cache import Pictures, scenes_of
-from common import HERE, Clock, Log, arguments, autocast, device, load_config, load_state, save_state, shards
-from draw import SHARD, scene_from_json, shards_wanted
+from cache import Pictures
+from common import HERE, SHARD, Clock, Log, arguments, autocast, device, load_config, load_state, save_state, shards
+from draw import JUDGE_SIZE, shards_wanted
+from layouts import scene_from_json, scenes_of
 from picture.scene import COLOUR_NAMES, GROUND_NAMES, OBJECT_NAMES, Scene
 from picture.styles import STYLES
 
-SIZE = 128
+SIZE = JUDGE_SIZE
 CHARACTERS = ["robot", "fox"]
 KINDS = OBJECT_NAMES + CHARACTERS
 
@@ -203,7 +204,7 @@ def train(args, config: dict) -> None:
     if state:
         judge.load_state_dict(state["judge"])
         step = state["step"]
-    most = {split: n * SHARD for split, n in shards_wanted(preset).items()} | {"base": 24000}
+    most = {split: n * SHARD for split, n in shards_wanted(preset).items()} | {"base": 12000}
     sources = []
     for splits, share in SHARE.items():
         pictures = Pictures(args.data, list(splits), sum(most[split] for split in splits), SIZE)

@@ -4,16 +4,16 @@
 #
 #   bash models/demo/training/lent-gpu.sh start MINUTES [IN]     start it, in a process session of its own, from what IN holds
 #   bash models/demo/training/lent-gpu.sh watch SECONDS PATTERN  until PATTERN is in its log, it ends, or time is up; then
-#                                                                show the end of the log and copy what is packed to $OUT
+#                                                                show the end of the logs and copy to $OUT what was packed since
 set -u
 WORK=/tmp/impasto-demo
 case "$1" in
 start)
-  mkdir -p $WORK/gl $WORK/models $WORK/assets $WORK/out
+  mkdir -p $WORK/gl $WORK/models $WORK/assets $WORK/out $WORK/seen
   for f in .gl/*.deb; do dpkg -x "$f" $WORK/gl; done
   export LD_LIBRARY_PATH=${LD_LIBRARY_PATH:-}:$WORK/gl/usr/lib/x86_64-linux-gnu:$WORK/gl/lib/x86_64-linux-gnu
   python3 -m pip install -q --no-index --no-deps --no-compile --no-cache-dir --upgrade --target $WORK/site .whl/*.whl || exit 1
-  export PYTHONPATH=$WORK/site PYTHONUNBUFFERED=1
+  export PYTHONPATH=$WORK/site PYTHONUNBUFFERED=1 OMP_NUM_THREADS=2
   cp -r models/demo $WORK/models/ && cp -r assets/clip $WORK/assets/
   FROM=()
   if [ -n "${3:-}" ]; then cp -r "$3" $WORK/in && FROM=(--from $WORK/in); fi
@@ -24,15 +24,19 @@ start)
   echo $! >$WORK/session.pid
   ;;
 watch)
-  for _ in $(seq 1 $(($2 / 3))); do
-    sleep 3
+  for _ in $(seq 1 "$2"); do
+    sleep 1
     grep -q -- "$3" $WORK/session.log && break
     kill -0 "$(cat $WORK/session.pid)" 2>/dev/null || { echo "the session has ended"; break; }
   done
-  tail -c 9000 $WORK/session.log
+  tail -c 5000 $WORK/session.log
+  for f in $WORK/runs/*.out; do echo "-- $(basename "$f")"; tail -n 2 "$f" | cut -c1-300; done
   nvidia-smi --query-gpu=utilization.gpu,memory.used --format=csv,noheader
   uptime
-  cp $WORK/out/* $WORK/session.log "$OUT"/
+  cp -u $WORK/session.log "$OUT"/
+  for f in $WORK/out/*; do
+    cmp -s "$f" "$WORK/seen/$(basename "$f")" || { cp "$f" "$OUT"/ && cp "$f" $WORK/seen/; }
+  done
   ;;
 *)
   echo "start or watch" >&2

@@ -8,6 +8,7 @@ minutes of this run: use it for the last run. A sheet of samples is drawn with t
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +17,11 @@ import torch.nn as nn
 import torch.nn.functional as F
 from PIL import Image
 
-from cache import ready, scenes_of
-from common import Clock, Log, arguments, autocast, device, load_config, load_state, save_state
+from cache import ready, wait_for_file
+from common import SHARD, Clock, Log, arguments, autocast, device, load_config, load_state, save_state
+from layouts import layouts_of, scenes_of
 from models import make_scheduler, make_text, make_unet, plain_attention
-from picture.scene import COLOUR_NAMES, OBJECT_NAMES, TRIGGERS, Scene
+from picture.scene import COLOUR_NAMES, OBJECT_NAMES
 from sampling import contact_sheet, draw_prompts
 from team import Team
 from tokenizer import encode, load_tokenizer
@@ -49,20 +51,19 @@ class Latents:
         self.refresh()
 
     def refresh(self) -> None:
-        """Adds the latents of shards that were encoded since."""
+        """Adds the latents of shards that were encoded since. `wanted`: of these scenes only."""
         latents, ids, layouts = [], [], []
         for f in ready(self.data, self.splits):
             file = latent_file(f, self.side)
             if f in self.files or not file.exists() or (self.most and len(self) + sum(map(len, latents)) >= self.most):
                 continue
-            scenes = scenes_of(f)
-            chosen = [k for k, s in enumerate(scenes) if self.wanted is None or self.wanted(s)]
+            chosen = slice(None) if self.wanted is None else [k for k, s in enumerate(scenes_of(f)) if self.wanted(s)]
             self.files.append(f)
-            if not chosen:
+            if chosen == []:
                 continue
             latents.append(torch.from_numpy(np.load(file)[chosen]).to(device()))
             ids.append(torch.from_numpy(np.load(f.with_suffix(".ids.npy"))[chosen].astype(np.int32)).to(device()))
-            layouts.append(torch.stack([layout(scenes[k]) for k in chosen]).to(device()))
+            layouts.append(torch.from_numpy(layouts_of(f)[chosen]).to(device()))
         if not latents:
             return
         if len(self):
@@ -83,22 +84,6 @@ class Latents:
         drop = torch.rand(n, 1, generator=g, device=dev) < EMPTY_CAPTIONS
         ids = torch.where(drop, self.empty, self.ids[chosen, way]).long()
         return self.latents[chosen].float().contiguous(memory_format=torch.channels_last), ids, self.layouts[chosen]
-
-
-def layout(scene: Scene) -> torch.Tensor:
-    """[3, 5]: kind, colour, x, y and half width of up to three things; kind -1 where there is none, -2 and below a character."""
-    out = torch.full((3, 5), -1.0)
-    for k, t in enumerate(scene.things):
-        if t.name in OBJECT_NAMES:
-            out[k] = torch.tensor([OBJECT_NAMES.index(t.name), COLOUR_NAMES.index(t.colour), t.x, t.y, t.half])
-        else:
-            out[k] = torch.tensor([character_kind(t.name), -1, t.x, t.y, t.half])
-    return out
-
-
-def character_kind(name: str) -> int:
-    """What stands for a character in a layout; the base knows none."""
-    return -2 - list(TRIGGERS).index(name)
 
 
 class Pointing(nn.Module):
@@ -157,6 +142,7 @@ def main() -> None:
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--cool", action="store_true")
     parser.add_argument("--look", type=float, default=3, help="minutes between sheets of samples")
+    parser.add_argument("--wait", type=int, default=0, help="until so many shards are encoded")
     parser.add_argument("--rate", type=float)
     parser.add_argument("--pointing", type=float, default=0.1, help="weight of the loss that asks where which thing lies; 0: none")
     parser.add_argument("--evenly", type=float, default=0.25, help="share of timesteps drawn evenly; more of it cleans up the paint")
@@ -193,11 +179,30 @@ def main() -> None:
         optimiser.load_state_dict(state["optimiser"])
     alphas = make_scheduler(config).alphas_cumprod.to(dev)
     seed = config["seed"] + step + 1_000_003 * team.rank
-    data = Latents(args.data, ["base"], side, seed, tokenizer, lambda s: len(s.things) <= args.things)
-    vae = load_average(args, config, preset)
-    torch.manual_seed(seed)
     if args.compile:
         unet.compile()
+
+    def losses(z: torch.Tensor, ids: torch.Tensor, layouts: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        noisy, t, target = noised(z, alphas, evenly=args.evenly)
+        with autocast():
+            hidden = text(ids).last_hidden_state
+            prediction = unet(noisy, t, hidden, return_dict=False)[0]
+        return F.mse_loss(prediction.float(), target), pointing.loss(layouts)
+
+    if args.after:  # compile meanwhile
+        z = torch.randn(p["batch"], config["vae"]["latent_channels"], side, side, device=dev).contiguous(memory_format=torch.channels_last)
+        for _ in range(3):
+            empty = encode(tokenizer, [""] * len(z)).to(dev)
+            sum(losses(z, empty, torch.full((len(z), 3, 5), -1.0, device=dev))).backward()
+        optimiser.zero_grad()
+        print("ready", flush=True)
+        wait_for_file(args.after)
+    data = Latents(args.data, ["base"], side, seed, tokenizer, None if args.things == 3 else lambda s: len(s.things) <= args.things)
+    while len(data) < args.wait * SHARD:
+        time.sleep(0.2)
+        data.refresh()
+    vae = load_average(args, config, preset)
+    torch.manual_seed(seed)
     log, start, n, top = Log(args.runs, "unet"), step, p["batch"], args.rate or p["lr"]
     weights, averaged = list(unet.parameters()), list(average.parameters())
     print(f"{len(data)} latents")
@@ -218,12 +223,7 @@ def main() -> None:
         rate = top * min(1, (step - start + 1) / p["warmup"]) * (max(0.01, 1 - clock.done()) if args.cool else 1)
         for group in optimiser.param_groups:
             group["lr"] = rate * group["scale"]
-        z, ids, layouts = data.batch(n)
-        noisy, t, target = noised(z, alphas, evenly=args.evenly)
-        with autocast():
-            hidden = text(ids).last_hidden_state
-            prediction = unet(noisy, t, hidden, return_dict=False)[0]
-        loss, pointed = F.mse_loss(prediction.float(), target), pointing.loss(layouts)
+        loss, pointed = losses(*data.batch(n))
         optimiser.zero_grad()
         (loss + args.pointing * pointed).backward()
         stop = team.share(trained, clock.over())

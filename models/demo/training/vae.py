@@ -10,13 +10,15 @@ python vae.py encode                        latents beside every shard of the ca
 from __future__ import annotations
 
 import math
+import os
+import time
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from cache import Pictures, reduce
+from cache import Pictures, ready, reduce, wait_for, wait_for_file
 from common import Clock, Log, arguments, autocast, device, load_config, load_state, save_state, shards
 from models import make_vae
 from team import Team
@@ -94,17 +96,24 @@ def train(args, config: dict, preset: dict) -> None:
     average = {k: v.clone() for k, v in vae.state_dict().items()}
     if state:
         average.update({k: v.to(device()) for k, v in state["ema"].items()})
-    pictures = Pictures(args.data, ["base", "extra"], p["pictures"])
+    before = Clock(args.minutes)
+    if args.compile:
+        vae.encoder.compile(), vae.decoder.compile()
+        with autocast():
+            x = torch.rand(p["batch"], 3, p["crop"], p["crop"], device=device()).contiguous(memory_format=torch.channels_last)
+            vae.decode(vae.encode(x).latent_dist.sample()).sample.float().mean().backward()
+        optimiser.zero_grad()
+    wait_for(args.data, "held", 1), wait_for(args.data, "base", 1)
+    # The adapters' styles are hardest to decode: the decoder, trained last, sees more of them.
+    pictures = Pictures(args.data, ["base", "extra", "styles"] if args.decoder else ["base", "extra"], p["pictures"])
     pictures.refresh()
     seed = config["seed"] + step + 1_000_003 * team.rank
     source = Crops(pictures, p["crop"], seed)
     torch.manual_seed(seed)
-    if args.compile:
-        vae.encoder.compile(), vae.decoder.compile()
     log, start = Log(args.runs, "vae"), step
     held = np.load(shards(args.data, "held")[0], mmap_mode="r")[:50]
     weights, averaged = list(vae.state_dict().values()), list(average.values())
-    clock, looked, seen = Clock(args.minutes), 0.0, 0.0
+    clock, looked, seen = Clock(args.minutes - before.spent() / 60), 0.0, 0.0
 
     def save() -> None:
         save_state(path, vae=vae.state_dict(), ema=average, colours=colours.state_dict(), step=step)
@@ -153,6 +162,8 @@ def train(args, config: dict, preset: dict) -> None:
             save(), look()
     if team.first:
         save(), look()
+        if args.settle:
+            settle(args, config, preset)
 
 
 def load_average(args, config: dict, preset: dict):
@@ -203,32 +214,49 @@ def latent_file(shard: Path, side: int) -> Path:
 
 
 def encode(args, config: dict, preset: dict) -> None:
-    """Write the shards' latents, float16 [n, 4, side, side]: the mean. A --size below the cache's reduces the drawings first."""
+    """Write the shards' latents, float16 [n, 4, side, side]: the mean. A --size below the cache's reduces the drawings first.
+    With --follow, also of those that are still being drawn, until the minutes are over."""
+    if args.after:
+        wait_for_file(args.after)
     vae, clock = load_average(args, config, preset), Clock(args.minutes)
     side = preset["size"] // 2 ** (len(config["vae"]["channels"]) - 1)
-    for f in [f for split in ("styles", "characters", "extra", "base") for f in shards(args.data, split)[: args.most]]:
-        target = latent_file(f, side)
-        if target.exists():
-            continue
-        pictures, out = np.load(f), []
-        if pictures.shape[1] != preset["size"]:
-            pictures = reduce(torch.from_numpy(pictures), preset["size"]).numpy()
-        with torch.no_grad(), autocast():
-            for k in range(0, len(pictures), 50):
-                out.append(vae.encode(to_tensor(pictures[k : k + 50])).latent_dist.mean.half().cpu().numpy())
-        np.save(target, np.concatenate(out))
+    while True:
+        todo = [f for f in ready(args.data, ["base", "extra", "styles", "characters"]) if not latent_file(f, side).exists()]
+        for f in todo[: args.most]:
+            encode_shard(vae, f, latent_file(f, side), preset["size"])
+            if args.drop is not None and int(f.stem.rsplit("-", 1)[1]) >= args.drop:
+                os.truncate(f, 0)
+        if not args.follow or clock.over():
+            break
+        if not todo:
+            time.sleep(0.5)
     print(f"encoded in {clock.spent():.0f} s")
+
+
+def encode_shard(vae, shard: Path, target: Path, size: int) -> None:
+    pictures, out = np.load(shard), []
+    if pictures.shape[1] != size:
+        pictures = reduce(torch.from_numpy(pictures), size).numpy()
+    with torch.no_grad(), autocast():
+        for k in range(0, len(pictures), 50):
+            out.append(vae.encode(to_tensor(pictures[k : k + 50])).latent_dist.mean.half().cpu().numpy())
+    temp = target.with_suffix(".tmp.npy")
+    np.save(temp, np.concatenate(out))
+    os.replace(temp, target)
 
 
 def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("what", choices=["train", "settle", "measure", "encode"])
     parser.add_argument("--decoder", action="store_true")
+    parser.add_argument("--settle", action="store_true", help="settle at the end of training")
     parser.add_argument("--rate", type=float)
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--look", type=float, default=0.75, help="minutes between measurements")
     parser.add_argument("--steps", type=float, default=math.inf)
-    parser.add_argument("--most", type=int, help="encode no more shards of a split than this")
+    parser.add_argument("--most", type=int, help="encode no more shards than this")
+    parser.add_argument("--follow", action="store_true", help="encode what is drawn meanwhile, too")
+    parser.add_argument("--drop", type=int, help="empty the pictures of shards from this number on, once they are encoded")
     args = parser.parse_args()
     config = load_config(args.preset, args.size)
     {"train": train, "settle": settle, "measure": measure, "encode": encode}[args.what](args, config, config["presets"][args.preset])

@@ -193,8 +193,8 @@ def neon(canvas, n, ground: Ground, back, things, rng) -> None:
 
 
 def _mosaic(picture: np.ndarray, rng) -> np.ndarray:
-    """Tiles of one colour each, with pale grout and a lit upper edge. `picture` is [n, n, 3] uint8."""
-    n, tiles = picture.shape[0], 25
+    """Tiles of one colour each in grey grout, which is seen on pale grounds and dark ones. `picture` is [n, n, 3] uint8."""
+    n, tiles = picture.shape[0], 22
     cell = n / tiles
     yy, xx = np.mgrid[0:n, 0:n].astype(np.float32)
     jitter = rng.uniform(-0.2, 0.2, (tiles + 2, tiles + 2, 2)).astype(np.float32)
@@ -217,7 +217,7 @@ def _mosaic(picture: np.ndarray, rng) -> np.ndarray:
     mean = np.clip(mean * rng.uniform(0.91, 1.08, (tiles * tiles, 1)), 0, 255)
     out = mean[owner]
     grout = (second - best) < 0.16
-    out[grout] = (226, 216, 198)
+    out[grout] = (116, 108, 106)
     return out.astype(np.uint8)
 
 
