@@ -136,6 +136,11 @@ export function editCanvas(label: string, change: Partial<Part>): void {
   });
 }
 
+/** Whether the next picture begins from the one on the canvas. */
+export function beginsFromPicture({ shown, masked, startFrom, margins }: CanvasState): boolean {
+  return shown !== null && (masked || startFrom || hasMargins(margins));
+}
+
 export function hasMargins({ left, top, right, bottom }: Margins): boolean {
   return left + top + right + bottom > 0;
 }

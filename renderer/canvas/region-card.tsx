@@ -13,6 +13,7 @@ import { modelName } from '../state/models.ts';
 import { Choice } from '../ui/choice.tsx';
 import { SliderRow } from '../ui/slider-row.tsx';
 import { Tip } from '../ui/tip.tsx';
+import { beginsFromPicture, useCanvas } from './canvas-state.ts';
 import { LayerButtons } from './layer-buttons.tsx';
 import { changeRegion, freeName, type RegionLayer } from './layers.ts';
 import { useStyling } from './styling.ts';
@@ -146,14 +147,16 @@ function RegionAdapters({ region }: { region: string }) {
 }
 
 /** Models put things in the middle, and the edge of a region at the side would cut them. */
-function centringNote({ centreUntil, isolation }: Composition): string {
+function centringNote({ centreUntil, isolation }: Composition, init: boolean): string {
   if (isolation > 0) return 'not with isolation';
+  if (init) return 'not from a picture';
   return centreUntil === 0 ? 'off' : 'share of the steps';
 }
 
 /** How all regions go together. */
 function Together() {
   const composition = useDraft((state) => state.draft.composition);
+  const fromPicture = useCanvas(beginsFromPicture);
   const { method, regionalBy } = composition;
   const change = (next: Partial<typeof composition>) => edit('Regions', { composition: { ...composition, ...next } });
   return (
@@ -175,7 +178,7 @@ function Together() {
           {regionalBy === 'rows' && (
             <SliderRow
               label="Draw each as the middle"
-              note={centringNote(composition)}
+              note={centringNote(composition, fromPicture)}
               value={composition.centreUntil}
               min={0}
               max={1}
