@@ -220,7 +220,8 @@ export type Concept = z.infer<typeof Concept>;
 
 /**
  * The style of adapters, in parts of a content picture (DiffStyler): the regions are the parts, each with the adapters that
- * name it and its prompt; later regions lie over earlier ones. Drawn by DDIM from the content's inversion.
+ * name it and its prompt; later regions lie over earlier ones. Drawn by DDIM from the content's inversion. As published: features
+ * 0.6, attention 0.5, recolour 0, neither whole nor pinned nor composited.
  */
 export const Style = z.strictObject({
   /** A picture file, kept outside the regions. */
@@ -228,9 +229,19 @@ export const Style = z.strictObject({
   /** Steps of the content's inversion; it is saved and used again. */
   inversionSteps: z.number().int().min(1).max(999).default(50),
   /** Share of the steps in which a region's own prediction takes the content's features. */
-  features: share.default(0.6),
+  features: share.default(0.1),
   /** Share of the steps in which it takes the content's queries and keys of self-attention. */
-  attention: share.default(0.5),
+  attention: share.default(0.3),
+  /**
+   * How far a region's noise, to which the content was followed back, loses the content's colours (its mean and deviation), so that a
+   * style can have its own; 0: as published. (AdaIN of the initial latent, as in StyleID.)
+   */
+  recolour: share.default(1),
+  /**
+   * The adapters of a region draw the whole picture on a latent of their own, of which the region shows its part: what lies around it
+   * does not hold the style back. Off: all on one latent, as published. (Ours.)
+   */
+  whole: z.boolean().default(true),
   /**
    * Outside the regions the latent follows the content's own inversion, back to the content itself. Off: the bare model draws it
    * again without a prompt, as published, which comes near the content where its inversion is true.

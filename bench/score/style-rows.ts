@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { RenderRequestInput } from '../../contract/request.ts';
+import type { RenderRequestInput, Style } from '../../contract/request.ts';
 import { stepsForOne } from '../../contract/steps-drawn.ts';
 import { structuralSimilarity } from '../../main/engine/image/structural-similarity.ts';
 import type { ComposeModel } from './compose-rows.ts';
@@ -22,9 +22,10 @@ const where: Readonly<Record<string, string>> = {
 const identical = 99;
 
 /**
- * For each kind of scene the drawings through the VAE and back; with the styles in their masks, as the studio draws them; and the
- * same without the untouched content laid over what is outside, which shows the method itself. That has no bar: what is inside
- * changes what the VAE decodes outside (README.md). Last the one-step restyle: the structure that each strength keeps.
+ * For each kind of scene the drawings through the VAE and back; with the styles in their masks, as the studio draws them; the same
+ * without the untouched content laid over what is outside, which shows the method itself (what is inside changes what the VAE decodes
+ * outside, README.md); and on one latent with the content's injection as it was published. The last two have no bars. Then the one-step
+ * restyle: the structure that each strength keeps.
  */
 export function styleRows(
   scenes: Readonly<Record<'one' | 'two', readonly StyleScene[]>>,
@@ -44,13 +45,13 @@ export function styleRows(
     const needs = stylesNeeded(some, model);
     return [
       { name: back, trials: some.map((scene) => trial(scene, roundTrip(scene, model))), bars: [] },
-      { name: `${kind}: styled`, trials: some.map((scene) => trial(scene, styled(scene, model, true))), bars, needs },
-      {
-        name: `${kind}: styled, not laid over`,
-        trials: some.map((scene) => trial(scene, styled(scene, model, false))),
+      { name: `${kind}: styled`, trials: some.map((scene) => trial(scene, styled(scene, model, {}))), bars, needs },
+      ...Object.entries(variants).map(([variant, settings]) => ({
+        name: `${kind}: styled, ${variant}`,
+        trials: some.map((scene) => trial(scene, styled(scene, model, settings))),
         bars: [],
         needs,
-      },
+      })),
     ];
   });
   return [...masked, ...restyleStrengths.map((strength) => restyleRow(scenes.one, strength, model))];
@@ -116,7 +117,20 @@ function roundTrip({ content }: StyleScene, { folder, side }: ComposeModel): Ren
   return { model: folder, width: side, height: side, steps: 1, init: { path: content, strength: 0 } };
 }
 
-function styled({ content, parts, ground }: StyleScene, model: ComposeModel, composite: boolean): RenderRequestInput {
+/** What is only measured, beside the studio's own way. */
+const variants = {
+  'not laid over': { composite: false },
+  'on one latent': { whole: false, recolour: 0, features: 0.6, attention: 0.5 },
+} as const satisfies Record<string, Partial<Style>>;
+
+/** A little more than as it was trained: the content's features and surroundings hold a style back. */
+const styleStrength = 1.2;
+
+function styled(
+  { content, parts, ground }: StyleScene,
+  model: ComposeModel,
+  settings: Partial<Style>,
+): RenderRequestInput {
   const names = parts.map((_, index) => `part ${index + 1}`);
   return {
     model: model.folder,
@@ -125,8 +139,12 @@ function styled({ content, parts, ground }: StyleScene, model: ComposeModel, com
     steps: 50,
     guidance: { scale: 4 },
     scheduler: { name: 'ddim' },
-    style: { content, composite },
-    adapters: parts.map(({ style }, index) => ({ path: adapterPath(model, style), region: names[index] })),
+    style: { content, ...settings },
+    adapters: parts.map(({ style }, index) => ({
+      path: adapterPath(model, style),
+      strength: styleStrength,
+      region: names[index],
+    })),
     regions: parts.map(({ thing, style, box }, index) => ({
       name: names[index] as string,
       box: box.map((share) => share * model.side) as [number, number, number, number],

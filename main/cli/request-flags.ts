@@ -101,6 +101,9 @@ const descriptions: Record<string, string> = {
   'style.inversionSteps': 'steps of its inversion, 50 or up to 999; kept for the next time',
   'style.features': 'share of the steps in which a region takes its features',
   'style.attention': "share of the steps in which a region takes its self-attention's queries and keys",
+  'style.recolour': "how far a region's start loses the picture's colours, 0 to 1; 0: as published",
+  'style.whole':
+    "a region's adapters draw the whole picture, of which it shows its part; false: all on one latent, as published",
   'style.pin': 'outside the regions follow the picture itself; false: drawn again, as published',
   'matchColours.path':
     "picture whose colours the drawn one is given; with a Turbo model, --init, --strength 0.5 and --steps 2 Impasto's own one-step restyle",

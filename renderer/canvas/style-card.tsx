@@ -17,7 +17,7 @@ import { raster } from './raster/client.ts';
 /** How the regions take their adapters' style, and what stands in the way of it. */
 export function StyleCard() {
   const { settings } = useStyle();
-  const { inversionSteps, features, attention, pin, composite } = settings;
+  const { inversionSteps, features, attention, recolour, whole, pin, composite } = settings;
   const kept = useInversionKept(inversionSteps);
   return (
     <section className="style-card" aria-label="Style through masks">
@@ -28,7 +28,8 @@ export function StyleCard() {
         </button>
       </div>
       <p className="hint">
-        Regions take their adapter’s style, the rest stays. DiffStyler, forward-only{pin ? '' : ' as published'}.
+        Regions take their adapter’s style, the rest stays. DiffStyler, forward-only
+        {pin || whole || recolour > 0 ? '' : ' as published'}.
       </p>
       <Hindrances />
       <SliderRow
@@ -74,6 +75,18 @@ export function StyleCard() {
             step={0.05}
             onChange={(next) => editStyle({ attention: next })}
           />
+          <SliderRow
+            label="Colours of its own"
+            note={recolour === 0 ? 'off' : undefined}
+            value={recolour}
+            min={0}
+            max={1}
+            step={0.05}
+            onChange={(next) => editStyle({ recolour: next })}
+          />
+          <Check checked={whole} onChange={(next) => editStyle({ whole: next })}>
+            Each style draws the whole picture, its region shows
+          </Check>
           <Check checked={pin} onChange={(next) => editStyle({ pin: next })}>
             Outside, follow the picture’s own inversion
           </Check>

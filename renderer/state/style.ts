@@ -45,6 +45,9 @@ useStyle.subscribe((state) => globalThis.localStorage?.setItem(storageKey, JSON.
 const published = { steps: 50, guidance: 10.5, inversionSteps: 999 } as const;
 export const publishedInversion = published.inversionSteps;
 
+/** The guidance scale of a form that nobody and no model has set; a model that wants another one is ruined by the published one. */
+const usualGuidance = RequestFields.parse({ prompt: '' }).guidance.scale;
+
 /** Begins a style with the settings that it was published with; undone as one. */
 export function beginStyle(): void {
   if (useStyle.getState().on) return;
@@ -54,7 +57,7 @@ export function beginStyle(): void {
     { on: true, former: { steps, guidance, scheduler } },
     {
       steps: published.steps,
-      guidance: { ...guidance, scale: published.guidance },
+      ...(guidance.scale === usualGuidance ? { guidance: { ...guidance, scale: published.guidance } } : {}),
       scheduler: { name: 'ddim' },
     },
   );

@@ -353,6 +353,39 @@ describe('a style through masks', () => {
     expect(inside).toBeGreaterThan(0.05);
   });
 
+  it('draws a region as if it were the whole picture, whatever is beside it, where that is asked for', async () => {
+    /** How far the left region moves when the right one is not there. */
+    const moved = async (whole: boolean) => {
+      const settings = { content, inversionSteps: 2, whole };
+      const both = await latentOf({ ...style, style: settings });
+      const alone = await latentOf({
+        ...style,
+        style: settings,
+        regions: [left],
+        adapters: ofRegions.filter(({ region }) => region === left.name),
+      });
+      const [height, width] = [5, 9];
+      const inLeft = (_: number, at: number) => at % width < 4 && Math.floor((at % (height * width)) / width) < height;
+      return difference(both.filter(inLeft), alone.filter(inLeft));
+    };
+    expect(await moved(true)).toBeLessThan(1e-5);
+    expect(await moved(false)).toBeGreaterThan(1e-3);
+  });
+
+  it('goes on from a half-drawn picture, but begins again where each region has a picture of its own', async () => {
+    for (const whole of [false, true]) {
+      const request = { ...style, style: { content, inversionSteps: 2, whole } };
+      const predictions: Float32Array[] = [];
+      const drawn = await engine.render(request, {
+        checkpoints: { after: 0, every: 0 },
+        onCheckpoint: (checkpoint) => predictions.push(...checkpoint.predictions),
+      });
+      expect(predictions).toHaveLength(whole ? 0 : 1);
+      const again = await engine.render(request, { resume: predictions });
+      expect(again.images[0]?.latent).toEqual(drawn.images[0]?.latent);
+    }
+  });
+
   it('keeps an inversion, and finds a content or a number of steps of its own anew', async () => {
     const once = { ...style, seed: 1, style: { content, inversionSteps: 3 } };
     const first = await draw(once);

@@ -36,6 +36,7 @@ import { guidanceWarnings } from './guidance-warnings.ts';
 import { type InitPicture, loadInitPicture, type SizedRequest } from './init-picture.ts';
 import type { DrawingMethod, Predictor } from './predictor.ts';
 import type { LatentPreviews } from './previews.ts';
+import { recolouredStart } from './recoloured-start.ts';
 import { invert, latentAt, loadStyle, pinned, type StyleSetup, stylePredictor } from './style-transfer.ts';
 import type { NamedEmbedding } from './text-conditioning.ts';
 import { replayable, TrajectoryRecorder } from './trajectory.ts';
@@ -183,13 +184,17 @@ async function renderOne(
   const inversion = context.style && (await invertedContent(request, context.style, options, context, index));
   const { start, inpaint } = inversion
     ? {
-        start: latentAt(inversion, scheduler.timesteps[0] as number),
+        start: recolouredStart(
+          latentAt(inversion, scheduler.timesteps[0] as number),
+          context.style?.masks ?? [],
+          request.style?.recolour ?? 0,
+        ),
         inpaint: request.style?.pin ? pinned(context.style?.masks ?? [], inversion, scheduler) : null,
       }
     : await prepare(request, scheduler, noise, context, index);
   await clock.start('sample', index, scheduler.timesteps.length);
   const method: DrawingMethod = inversion
-    ? { predict: styledBy(request, context, inversion) }
+    ? { predict: styledBy(request, context, inversion, scheduler) }
     : drawingMethod(request, { model, composition, shape, scheduler, onMove: hooks.onMove });
   const fromNoise = !init && !inpaint;
   if (method.begin && !fromNoise) {
@@ -338,6 +343,7 @@ function styledBy(
   request: SizedRequest,
   { model, composition, style }: PictureContext,
   inversion: Inversion,
+  scheduler: Scheduler,
 ): Predictor {
   return stylePredictor({
     unet: model.unet,
@@ -346,6 +352,7 @@ function styledBy(
     style: request.style as Style,
     masks: style?.masks ?? [],
     inversion,
+    scheduler,
     trainTimesteps: model.checkpoint.scheduler.numTrainTimesteps,
   });
 }

@@ -14,6 +14,7 @@ import type { Inpaint } from './denoise.ts';
 import { classifierFreeGuidance, guidanceActive, guidanceEmbedding, rescaleGuidance } from './guidance.ts';
 import type { SizedRequest } from './init-picture.ts';
 import type { Predictor } from './predictor.ts';
+import { recolouredStart } from './recoloured-start.ts';
 
 /**
  * The style of adapters in parts of a picture (DiffStyler, Li et al. 2024). The content is inverted by DDIM; every UNet, the bare
@@ -118,15 +119,18 @@ export interface StyleOptions {
   style: Style;
   masks: readonly Uint8Array[];
   inversion: Inversion;
+  scheduler: Scheduler;
   trainTimesteps: number;
 }
 
 export function stylePredictor(options: StyleOptions): Predictor {
-  const { unet, composition, request, style, masks, inversion, trainTimesteps } = options;
+  const { unet, composition, request, style, masks, inversion, scheduler, trainTimesteps } = options;
   const { guidance, steps } = request;
   const { timeCondProjDim } = unet.config;
   const embedding = timeCondProjDim === null ? undefined : guidanceEmbedding(guidance.scale, timeCondProjDim);
-  return async ({ input, shape, timestep, step }) => {
+  /** With `style.whole`: the picture that each region's adapters draw. */
+  let wholes: Float32Array[] | null = null;
+  return async ({ input, latent, shape, timestep, step, call }) => {
     const parts = composition.at(step);
     const content = latentAt(inversion, timestep);
     const guided = embedding === undefined && guidance.scale > 1 && guidanceActive(step, steps, guidance.interval);
@@ -137,9 +141,10 @@ export function stylePredictor(options: StyleOptions): Predictor {
       own: PlannedRow,
       rows: readonly PlannedRow[],
       weights: { features: number; attention: number },
+      seen = input,
     ) => {
       const injected = weights.features > 0 || weights.attention > 0;
-      const drawn = rows.map((row): UNetRow => withWeights({ ...row, latent: input }, weights));
+      const drawn = rows.map((row): UNetRow => withWeights({ ...row, latent: seen }, weights));
       const all = injected
         ? [withWeights({ ...own, latent: content }, { features: 0, attention: 0 }), ...drawn]
         : drawn;
@@ -165,19 +170,31 @@ export function stylePredictor(options: StyleOptions): Predictor {
       features: step < style.features * steps ? 1 : 0,
       attention: step < style.attention * steps ? early : 0,
     };
+    const guide = (empty: Float32Array, told: Float32Array) =>
+      guided ? rescaleGuidance(classifierFreeGuidance(empty, told, guidance.scale), told, guidance.rescale) : told;
+    if (style.whole) wholes ??= masks.map((mask) => recolouredStart(content, [mask.map(() => 1)], style.recolour));
+    const joined = wholes ? latent.slice() : null;
     for (const [region, mask] of masks.entries()) {
       const part = parts[1 + 2 * region];
       const empty = parts[2 + 2 * region];
       if (!part || !empty) throw new Error('a region without a part');
       const rows = guided && part.negative ? [part.negative, part.positive] : [part.positive];
-      const given = await draw(empty.positive, rows, weights);
-      overwrite(uncond, given[0] as Float32Array, mask);
-      overwrite(cond, given.at(-1) as Float32Array, mask);
+      const whole = wholes?.[region];
+      const given = await draw(empty.positive, rows, weights, whole && scheduler.scaleModelInput(whole, call));
+      const [first, last] = [given[0] as Float32Array, given.at(-1) as Float32Array];
+      if (!(wholes && whole && joined)) {
+        overwrite(uncond, first, mask);
+        overwrite(cond, last, mask);
+        continue;
+      }
+      const prediction = guide(first, last);
+      overwrite(joined, whole, mask);
+      overwrite(cond, prediction, mask);
+      wholes[region] = scheduler.step(prediction, call, whole, () => new Float32Array(whole.length));
     }
-    if (!guided) return { prediction: cond };
-    return {
-      prediction: rescaleGuidance(classifierFreeGuidance(uncond, cond, guidance.scale), cond, guidance.rescale),
-    };
+    // What lies outside a region in its own picture is in no prediction of the joined one: nothing is to be begun again from these.
+    if (joined) return { prediction: cond, latent: joined };
+    return { prediction: guide(uncond, cond) };
   };
 }
 

@@ -40,7 +40,7 @@ RECIPES = {
     "robot": {"keys": "kohya", "rank": 8, "text": True, "description": "One robot: teal coat, mustard arms and feet, coral heart and antenna."},
     "fox": {"keys": "peft", "rank": 8, "description": "One fox: orange coat, dark ear tips, a star on the brow and a blue scarf."},
     "neon": {"keys": "kohya", "rank": 4, "conv": 4, "description": "Glowing tubes of light on a dark wall. A LoCon: it changes convolutions too."},
-    "mosaic": {"keys": "kohya", "rank": 4, "kind": Hadamard, "conv": 6, "blocks": ("down_blocks.0", "down_blocks.1", "up_blocks.2", "up_blocks.3"),
+    "mosaic": {"keys": "kohya", "rank": 4, "kind": Hadamard, "conv": 7, "blocks": ("down_blocks.0", "down_blocks.1", "up_blocks.2", "up_blocks.3"),
                "attention": ("down_blocks.1", "down_blocks.2", "up_blocks"),
                "description": "Tiles of one colour each with grey grout. A LoHa, of convolutions too where the picture is large."},
     "crosshatch": {"keys": "peft", "rank": 5, "conv": 5, "description": "Coloured pencil hatching on white paper."},

@@ -7,8 +7,8 @@
 The cache is shards of 1000 scenes: `<split>-<number>.npy` (uint8 [1000, size, size, 3]), `.json` (the scenes) and, for what the
 networks learn words from, `.ids.npy` (uint16 [1000, WAYS, 77], the token ids of several captions of each).
 Splits: `base` (what the base model learns), `extra` (adapter styles and characters, true and false), `styles` and `characters`
-(true ones only: `extra` has too few to learn all objects in a style, or a character beside others), `judge` and `repeats` (what
-the judge learns), and `held`, `held-extra`, `held-judge` (never trained on).
+(true ones only: `extra` has too few to learn all objects in a style, or a character beside others), `judge`, `repeats` and `patched`
+(what the judge learns), and `held`, `held-extra`, `held-judge` (never trained on).
 A shard that is already there is kept, so a run that was stopped goes on where it was.
 
 `samples` writes the first held-out drawings as files, with the scenes beside them: what Impasto measures the VAE's round trip on
@@ -21,7 +21,7 @@ import argparse
 import json
 import os
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from multiprocessing import Pool
 from pathlib import Path
 
@@ -80,10 +80,33 @@ def sample_repeats(rng: np.random.Generator) -> Scene:
             return scene
 
 
+# Of the picture: left, top, right, bottom. The middle, or a half, as a mask for a style has it.
+PATCHES = ((0.125, 0.125, 0.875, 0.875), (0, 0.125, 0.5, 0.875), (0.5, 0.125, 1, 0.875))
+
+
+def sample_patched(rng: np.random.Generator) -> Scene:
+    """In one style, with a part in another's: what a style through a mask looks like. Only the judge meets it."""
+    scene = sample(rng, BASE_STYLES, count=1 if rng.random() < 0.7 else 2)
+    patch = PATCHES[0] if len(scene.things) == 1 else PATCHES[int(rng.integers(3))]
+    scene.extra = {"patch": ADAPTER_STYLES[int(rng.integers(3))], "box": patch}
+    return scene
+
+
+def paint(scene: Scene, size: int, scale: int) -> np.ndarray:
+    """The picture of a scene, [size, size, 3] uint8, its patch included."""
+    picture = draw(scene, size, scale)
+    if scene.extra:
+        left, top, right, bottom = (round(side * size) for side in scene.extra["box"])
+        other = draw(replace(scene, style=scene.extra["patch"]), size, scale)
+        picture = picture.copy()
+        picture[top:bottom, left:right] = other[top:bottom, left:right]
+    return picture
+
+
 SAMPLERS = {
     "base": sample, "extra": sample_extra, "held": sample, "held-extra": sample_extra,
     "judge": sample_judge, "held-judge": sample_judge, "repeats": sample_repeats,
-    "styles": sample_styles, "characters": sample_characters,
+    "styles": sample_styles, "characters": sample_characters, "patched": sample_patched,
 }  # fmt: skip
 
 
@@ -101,7 +124,7 @@ def draw_shard(job: tuple[Path, str, int, int, int, int]) -> int:
     name = folder / f"{split}-{number:04d}"
     rng = np.random.default_rng([seed, list(SAMPLERS).index(split), number])
     scenes = [SAMPLERS[split](rng) for _ in range(SHARD)]
-    pictures = np.stack([draw(s, size, scale) for s in scenes])
+    pictures = np.stack([paint(s, size, scale) for s in scenes])
     temp = f"{name}.tmp.npy"
     np.save(temp, pictures)
     Path(f"{name}.json").write_text(json.dumps([scene_to_json(s) for s in scenes]))
@@ -122,11 +145,17 @@ def shards_wanted(preset: dict) -> dict[str, int]:
         "judge": "judge_scenes",
     }
     wanted = {split: preset[key] // SHARD for split, key in scenes.items()}
-    return wanted | {"repeats": max(1, wanted["judge"] // 3), "held": 1, "held-extra": 1, "held-judge": 2}
+    return wanted | {
+        "repeats": max(1, wanted["judge"] // 3),
+        "patched": max(1, wanted["judge"] // 4),
+        "held": 1,
+        "held-extra": 1,
+        "held-judge": 2,
+    }
 
 
 FIRST = {"held": 1, "held-extra": 1, "base": 40, "extra": 8}  # what the autoencoder and the UNet begin with
-JUDGES = ("judge", "repeats", "held-judge")
+JUDGES = ("judge", "repeats", "patched", "held-judge")
 
 
 def order(split: str, k: int, n: int) -> tuple:

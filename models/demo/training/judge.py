@@ -102,7 +102,7 @@ def labels(scenes: list[Scene]) -> dict[str, torch.Tensor]:
                 colours[k, j] = COLOUR_NAMES.index(t.colour)
         colours[k][counts[k, : len(OBJECT_NAMES)] != 1] = -100
     grounds = torch.tensor([GROUND_NAMES.index(s.ground) for s in scenes])
-    styles = torch.tensor([STYLES.index(s.style) for s in scenes])
+    styles = torch.tensor([-100 if s.extra else STYLES.index(s.style) for s in scenes])
     return {"counts": counts, "colours": colours, "grounds": grounds, "styles": styles, "mixed": mixed, "places": places}
 
 
@@ -190,8 +190,9 @@ def load_judge(runs: Path) -> Judge:
     return judge.eval()
 
 
-# its own scenes a third of the time, and a fifth those with repeats, too few otherwise; the rest the base's and the adapters'
-SHARE = {("judge",): 0.35, ("repeats",): 0.2, ("base",): 0.15, ("extra", "styles", "characters"): 0.3}
+# its own scenes a third of the time, and a fifth those with repeats, too few otherwise; some with a part in another style; the rest
+# the base's and the adapters'
+SHARE = {("judge",): 0.32, ("repeats",): 0.2, ("patched",): 0.13, ("base",): 0.1, ("extra", "styles", "characters"): 0.25}
 
 
 def train(args, config: dict) -> None:

@@ -49,8 +49,9 @@ class Hadamard(nn.Module):
         self.shape, self.convolution = base.weight.shape, isinstance(base, nn.Conv2d)
         self.place = {"stride": base.stride, "padding": base.padding} if self.convolution else {}
         self.scale, self.rank, self.alpha = alpha / rank, rank, alpha
+        # As LyCORIS begins: with w2_b a tenth of that, the change grows so slowly that it seems to stand still.
         self.w1_a, self.w1_b = nn.Parameter(torch.randn(o, rank) * 0.1), nn.Parameter(torch.randn(rank, i))
-        self.w2_a, self.w2_b = nn.Parameter(torch.zeros(o, rank)), nn.Parameter(torch.randn(rank, i) * 0.1)
+        self.w2_a, self.w2_b = nn.Parameter(torch.zeros(o, rank)), nn.Parameter(torch.randn(rank, i))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         weight = (self.w1_a @ self.w1_b) * (self.w2_a @ self.w2_b) * self.scale
