@@ -123,7 +123,16 @@ describe.skipIf(missing !== null)('a style by a painted mask', () => {
     const [first] = await jobsOf(studio);
     const content = first?.pictures[0]?.path ?? '';
     expect(job.request).toMatchObject({
-      style: { content, inversionSteps: 12, features: 0.1, attention: 0.3, recolour: 1, whole: true, pin: true, composite: true },
+      style: {
+        content,
+        inversionSteps: 12,
+        features: 0.1,
+        attention: 0.3,
+        recolour: 1,
+        whole: true,
+        pin: true,
+        composite: true,
+      },
       composition: { method: 'sum' },
       scheduler: { name: 'ddim' },
       adapters: [{ path: kohya, region: 'Region 1' }],
