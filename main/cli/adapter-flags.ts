@@ -57,8 +57,10 @@ Methods that look into attention:
   --mode exact               both with the gradients of their papers, at --update-steps (and --inner-updates): several times the
                              cost; the default, forward, needs none.
   --style PICTURE            DiffStyler: each --region in the style of its --lora FILE,region=NAME, the rest untouched.
-                             Forward-only, as published; but outside the regions the picture's own inversion is followed, unless
-                             --style-pin false. 50 steps and a guidance of 10.5 unless you say otherwise.
+                             Forward-only; 50 steps, and a guidance of 10.5 unless you or the model's folder say otherwise. Each
+                             style draws the whole picture, of which its region shows a part, and outside the picture's own
+                             inversion is followed. As published: --style-whole false --style-recolour 0 --style-features 0.6
+                             --style-attention 0.5 --style-pin false.
 `;
 
 const collect = (value: string, known: string[] = []): string[] => [...known, value];

@@ -6,6 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { adapterHash } from '../../models/adapters/adapter-hash.ts';
 import { writeSafetensors } from '../../models/weights/write-safetensors.ts';
 import { readMetadata } from '../library/metadata/read-metadata.ts';
+import { requestOf } from './draw.ts';
+import { createOutput } from './output.ts';
 import { requestFlags, requestFromFlags } from './request-flags.ts';
 
 const root = resolve(import.meta.dirname, '../..');
@@ -124,6 +126,23 @@ describe('draw', () => {
     const { stderr } = await impasto('draw', 'x', '--model', '/no/such\u001b[31m.safetensors');
     expect(stderr).toContain('\\x1b[31m');
     expect(stderr).not.toContain('\u001b[31m');
+  });
+});
+
+describe('a style', () => {
+  const content = join(root, 'fixtures/small/images/init-72x40-1.png');
+  const styled = (options: Record<string, unknown>) =>
+    requestOf('', { style: content, region: ['left=0,0,24,32:a bird'], ...options }, createOutput(true));
+
+  it('is drawn with the guidance that it was published with', async () => {
+    const { steps, guidance, scheduler } = await styled({ model: sd1 });
+    expect([steps, guidance.scale, scheduler.name]).toEqual([50, 10.5, 'ddim']);
+    expect((await styled({ model: sd1, guidance: '3' })).guidance.scale).toBe(3);
+  });
+
+  it("but with the model's own, where its folder names one", async () => {
+    const { steps, guidance } = await styled({});
+    expect([steps, guidance.scale]).toEqual([50, 4]);
   });
 });
 

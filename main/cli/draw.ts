@@ -76,10 +76,11 @@ export async function requestOf(
   const warn = (warning: EngineWarning) => output.warning(warning);
   const like = typeof options.like === 'string' ? await requestFromPicture(options.like, warn) : null;
   if (like) return requestWithFlags(like, prompt, options, output);
-  const flags = styleDefaults(await overlaid({ seed: randomInt(2 ** 32 - 1) }, prompt, options, output));
-  const asked = parseRequest(flags);
+  const given = await overlaid({ seed: randomInt(2 ** 32 - 1) }, prompt, options, output);
+  const asked = parseRequest(styleDefaults(given));
   const path = asked.model === 'demo' ? builtinModel().path : resolve(asked.model);
   const preset = (await presetFor(await openCheckpoint(path), await distillationsOf(asked.adapters))).request;
+  const flags = styleDefaults(given, preset.guidance?.scale);
   return parseRequest({
     ...preset,
     ...flags,
@@ -134,14 +135,14 @@ function impliedMethod({ concepts, regions }: RenderRequestInput): 'clora' | 're
   return regions?.some((region) => region.prompt) ? 'regional' : null;
 }
 
-/** A style is drawn as it was published, where the flags say nothing else. */
-function styleDefaults(request: RenderRequestInput): RenderRequestInput {
+/** A style is drawn as it was published, where neither the flags nor (its guidance scale) the model say anything else. */
+function styleDefaults(request: RenderRequestInput, scale = 10.5): RenderRequestInput {
   if (!request.style) return request;
   const { steps = 50, guidance, scheduler } = request;
   return {
     ...request,
     steps,
-    guidance: { scale: 10.5, ...guidance },
+    guidance: { scale, ...guidance },
     scheduler: { name: 'ddim', ...scheduler },
   };
 }
