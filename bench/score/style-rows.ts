@@ -132,6 +132,8 @@ function styled(
   settings: Partial<Style>,
 ): RenderRequestInput {
   const names = parts.map((_, index) => `part ${index + 1}`);
+  // Each style draws the whole picture: told of its own thing alone it would put that in the middle.
+  const things = parts.map(({ thing }) => `a ${thing.colour} ${thing.name}`).join(' to the left of ');
   return {
     model: model.folder,
     width: model.side,
@@ -145,10 +147,10 @@ function styled(
       strength: styleStrength,
       region: names[index],
     })),
-    regions: parts.map(({ thing, style, box }, index) => ({
+    regions: parts.map(({ style, box }, index) => ({
       name: names[index] as string,
       box: box.map((share) => share * model.side) as [number, number, number, number],
-      prompt: `a ${thing.colour} ${thing.name} ${where[ground]}, ${style} style`,
+      prompt: `${things} ${where[ground]}, ${style} style`,
     })),
   };
 }
