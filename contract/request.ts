@@ -220,8 +220,8 @@ export type Concept = z.infer<typeof Concept>;
 
 /**
  * The style of adapters, in parts of a content picture (DiffStyler): the regions are the parts, each with the adapters that
- * name it and its prompt; later regions lie over earlier ones. Drawn by DDIM from the content's inversion. As published: features
- * 0.6, attention 0.5, recolour 0, neither whole nor pinned nor composited.
+ * name it and its prompt; later regions lie over earlier ones. Drawn by DDIM from the content's inversion; `publishedStyle` is
+ * how its authors draw.
  */
 export const Style = z.strictObject({
   /** A picture file, kept outside the regions. */
@@ -251,6 +251,15 @@ export const Style = z.strictObject({
   composite: z.boolean().default(true),
 });
 export type Style = z.infer<typeof Style>;
+
+/** How DiffStyler draws in its authors' code. */
+export const publishedStyle = {
+  features: 0.6,
+  attention: 0.5,
+  recolour: 0,
+  whole: false,
+  pin: false,
+} as const satisfies Partial<Style>;
 
 /**
  * Another picture's colours for the one that is drawn, by mean and deviation. With a Turbo model, an init picture and as many steps as

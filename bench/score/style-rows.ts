@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { RenderRequestInput, Style } from '../../contract/request.ts';
+import { publishedStyle, type RenderRequestInput, type Style } from '../../contract/request.ts';
 import { stepsForOne } from '../../contract/steps-drawn.ts';
 import { structuralSimilarity } from '../../main/engine/image/structural-similarity.ts';
 import type { ComposeModel } from './compose-rows.ts';
@@ -120,7 +120,7 @@ function roundTrip({ content }: StyleScene, { folder, side }: ComposeModel): Ren
 /** What is only measured, beside the studio's own way. */
 const variants = {
   'not laid over': { composite: false },
-  'on one latent': { whole: false, recolour: 0, features: 0.6, attention: 0.5 },
+  'on one latent': { ...publishedStyle, pin: true },
 } as const satisfies Record<string, Partial<Style>>;
 
 /** A little more than as it was trained: the content's features and surroundings hold a style back. */

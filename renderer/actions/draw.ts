@@ -1,7 +1,7 @@
 import { ImpastoError } from '../../contract/errors.ts';
 import type { AdapterRef, Region, RenderRequestInput } from '../../contract/request.ts';
 import { uploadReference } from '../../contract/uploads.ts';
-import { frameOf, hasMargins, useCanvas } from '../canvas/canvas-state.ts';
+import { drawnFrom, frameOf, hasMargins, useCanvas } from '../canvas/canvas-state.ts';
 import { isEmpty, maskId, regionOf, useLayers } from '../canvas/layers.ts';
 import { raster } from '../canvas/raster/client.ts';
 import { isStyling } from '../canvas/styling.ts';
@@ -59,11 +59,8 @@ function conceptsOf(
 
 /** Whether the next picture begins from the one on the canvas, and by what part of it. */
 export function canvasTakesPart(): 'no' | 'picture' | 'mask' | 'outpaint' | 'style' {
-  const { shown, masked, startFrom, margins } = useCanvas.getState();
-  if (!shown) return 'no';
-  if (isStyling()) return 'style';
-  if (hasMargins(margins)) return 'outpaint';
-  return masked ? 'mask' : startFrom ? 'picture' : 'no';
+  const state = useCanvas.getState();
+  return state.shown && isStyling() ? 'style' : drawnFrom(state);
 }
 
 /** Whether the canvas says how large the next picture is, rather than the form. */

@@ -136,9 +136,11 @@ export function editCanvas(label: string, change: Partial<Part>): void {
   });
 }
 
-/** Whether the next picture begins from the one on the canvas. */
-export function beginsFromPicture({ shown, masked, startFrom, margins }: CanvasState): boolean {
-  return shown !== null && (masked || startFrom || hasMargins(margins));
+/** Whether the next picture is drawn from the one on the canvas, and by what part of it. */
+export function drawnFrom({ shown, masked, startFrom, margins }: CanvasState): 'no' | 'picture' | 'mask' | 'outpaint' {
+  if (!shown) return 'no';
+  if (hasMargins(margins)) return 'outpaint';
+  return masked ? 'mask' : startFrom ? 'picture' : 'no';
 }
 
 export function hasMargins({ left, top, right, bottom }: Margins): boolean {

@@ -13,7 +13,7 @@ import { modelName } from '../state/models.ts';
 import { Choice } from '../ui/choice.tsx';
 import { SliderRow } from '../ui/slider-row.tsx';
 import { Tip } from '../ui/tip.tsx';
-import { beginsFromPicture, useCanvas } from './canvas-state.ts';
+import { drawnFrom, useCanvas } from './canvas-state.ts';
 import { LayerButtons } from './layer-buttons.tsx';
 import { changeRegion, freeName, type RegionLayer } from './layers.ts';
 import { useStyling } from './styling.ts';
@@ -156,7 +156,7 @@ function centringNote({ centreUntil, isolation }: Composition, init: boolean): s
 /** How all regions go together. */
 function Together() {
   const composition = useDraft((state) => state.draft.composition);
-  const fromPicture = useCanvas(beginsFromPicture);
+  const fromPicture = useCanvas((state) => drawnFrom(state) !== 'no');
   const { method, regionalBy } = composition;
   const change = (next: Partial<typeof composition>) => edit('Regions', { composition: { ...composition, ...next } });
   return (

@@ -5,7 +5,7 @@ import { methodOf, methodTexts } from '../compose/methods.ts';
 import { editScheduler, useDraft } from '../state/draft.ts';
 import { useJobs } from '../state/jobs.ts';
 import { useModels } from '../state/models.ts';
-import { editStyle, leaveStyle, publishedInversion, useStyle } from '../state/style.ts';
+import { editStyle, isAsPublished, leaveStyle, publishedInversion, useStyle } from '../state/style.ts';
 import { Check } from '../ui/check.tsx';
 import { SliderRow } from '../ui/slider-row.tsx';
 import { hasMargins, noMargins, useCanvas } from './canvas-state.ts';
@@ -29,7 +29,7 @@ export function StyleCard() {
       </div>
       <p className="hint">
         Regions take their adapter’s style, the rest stays. DiffStyler, forward-only
-        {pin || whole || recolour > 0 ? '' : ' as published'}.
+        {isAsPublished(settings) ? ' as published' : ''}.
       </p>
       <Hindrances />
       <SliderRow

@@ -1,5 +1,5 @@
 import { create } from 'zustand';
-import { RequestFields, Style } from '../../contract/request.ts';
+import { publishedStyle, RequestFields, Style } from '../../contract/request.ts';
 import { type Draft, useDraft } from './draft.ts';
 import { record } from './history.ts';
 
@@ -44,6 +44,11 @@ useStyle.subscribe((state) => globalThis.localStorage?.setItem(storageKey, JSON.
 /** As DiffStyler was published: what the settings become when a style is begun. */
 const published = { steps: 50, guidance: 10.5, inversionSteps: 999 } as const;
 export const publishedInversion = published.inversionSteps;
+
+/** Whether it is drawn as its authors draw; what lies over it afterwards is another matter. */
+export function isAsPublished(settings: StyleSettings): boolean {
+  return Object.entries(publishedStyle).every(([name, value]) => settings[name as keyof StyleSettings] === value);
+}
 
 /** The guidance scale of a form that nobody and no model has set; a model that wants another one is ruined by the published one. */
 const usualGuidance = RequestFields.parse({ prompt: '' }).guidance.scale;

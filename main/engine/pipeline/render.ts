@@ -27,7 +27,7 @@ import type { Planes, Posterior } from '../model/vae-network.ts';
 import { createNoiseGenerator, type NoiseGenerator } from '../noise/index.ts';
 import { modelIdentity } from '../runtime/session-cache.ts';
 import { createScheduler, unusedSettings } from '../schedulers/index.ts';
-import type { Scheduler, SchedulerOptions } from '../schedulers/scheduler.ts';
+import type { DrawNoise, Scheduler, SchedulerOptions } from '../schedulers/scheduler.ts';
 import type { LatentMove } from './clora.ts';
 import { type Composition, composePicture, type StepPart } from './composition.ts';
 import { denoise, type Inpaint } from './denoise.ts';
@@ -36,8 +36,7 @@ import { guidanceWarnings } from './guidance-warnings.ts';
 import { type InitPicture, loadInitPicture, type SizedRequest } from './init-picture.ts';
 import type { DrawingMethod, Predictor } from './predictor.ts';
 import type { LatentPreviews } from './previews.ts';
-import { recolouredStart } from './recoloured-start.ts';
-import { invert, latentAt, loadStyle, pinned, type StyleSetup, stylePredictor } from './style-transfer.ts';
+import { invert, loadStyle, pinned, type StyleSetup, stylePredictor, styleStart } from './style-transfer.ts';
 import type { NamedEmbedding } from './text-conditioning.ts';
 import { replayable, TrajectoryRecorder } from './trajectory.ts';
 
@@ -184,17 +183,13 @@ async function renderOne(
   const inversion = context.style && (await invertedContent(request, context.style, options, context, index));
   const { start, inpaint } = inversion
     ? {
-        start: recolouredStart(
-          latentAt(inversion, scheduler.timesteps[0] as number),
-          context.style?.masks ?? [],
-          request.style?.recolour ?? 0,
-        ),
+        start: styleStart(request.style as Style, context.style?.masks ?? [], inversion, scheduler),
         inpaint: request.style?.pin ? pinned(context.style?.masks ?? [], inversion, scheduler) : null,
       }
     : await prepare(request, scheduler, noise, context, index);
   await clock.start('sample', index, scheduler.timesteps.length);
   const method: DrawingMethod = inversion
-    ? { predict: styledBy(request, context, inversion, scheduler) }
+    ? { predict: styledBy(request, context, inversion, scheduler, drawNoise) }
     : drawingMethod(request, { model, composition, shape, scheduler, onMove: hooks.onMove });
   const fromNoise = !init && !inpaint;
   if (method.begin && !fromNoise) {
@@ -344,6 +339,7 @@ function styledBy(
   { model, composition, style }: PictureContext,
   inversion: Inversion,
   scheduler: Scheduler,
+  drawNoise: DrawNoise,
 ): Predictor {
   return stylePredictor({
     unet: model.unet,
@@ -353,6 +349,7 @@ function styledBy(
     masks: style?.masks ?? [],
     inversion,
     scheduler,
+    drawNoise,
     trainTimesteps: model.checkpoint.scheduler.numTrainTimesteps,
   });
 }

@@ -8,7 +8,7 @@ import type { LatentShape } from '../model/conditioning.ts';
 import type { Inversion } from '../model/inversion-store.ts';
 import type { UNetNetwork, UNetOutputs, UNetRow } from '../model/unet-network.ts';
 import type { Tensor } from '../runtime/tensor.ts';
-import type { Scheduler } from '../schedulers/scheduler.ts';
+import type { DrawNoise, Scheduler } from '../schedulers/scheduler.ts';
 import type { Composition, PlannedRow } from './composition.ts';
 import type { Inpaint } from './denoise.ts';
 import { classifierFreeGuidance, guidanceActive, guidanceEmbedding, rescaleGuidance } from './guidance.ts';
@@ -97,6 +97,17 @@ export function latentAt({ timesteps, latents }: Inversion, timestep: number): F
   return latents[best] as Float32Array;
 }
 
+/** What a style is drawn from. With `style.whole` each region has a start of its own, see `stylePredictor`. */
+export function styleStart(
+  style: Style,
+  masks: readonly Uint8Array[],
+  inversion: Inversion,
+  { timesteps }: Scheduler,
+): Float32Array {
+  const start = latentAt(inversion, timesteps[0] as number);
+  return style.whole ? start : recolouredStart(start, masks, style.recolour);
+}
+
 /** What keeps the latent outside the regions on the content's own way. */
 export function pinned(masks: readonly Uint8Array[], inversion: Inversion, { timesteps }: Scheduler): Inpaint {
   const size = masks[0]?.length ?? 0;
@@ -120,11 +131,12 @@ export interface StyleOptions {
   masks: readonly Uint8Array[];
   inversion: Inversion;
   scheduler: Scheduler;
+  drawNoise: DrawNoise;
   trainTimesteps: number;
 }
 
 export function stylePredictor(options: StyleOptions): Predictor {
-  const { unet, composition, request, style, masks, inversion, scheduler, trainTimesteps } = options;
+  const { unet, composition, request, style, masks, inversion, scheduler, drawNoise, trainTimesteps } = options;
   const { guidance, steps } = request;
   const { timeCondProjDim } = unet.config;
   const embedding = timeCondProjDim === null ? undefined : guidanceEmbedding(guidance.scale, timeCondProjDim);
@@ -136,12 +148,12 @@ export function stylePredictor(options: StyleOptions): Predictor {
     const guided = embedding === undefined && guidance.scale > 1 && guidanceActive(step, steps, guidance.interval);
     const early = Math.min(1, (2 * timestep) / trainTimesteps);
 
-    /** Rows after the content's own, whose features and attention they take by these weights. */
+    /** Rows of what is `seen` after the content's own, whose features and attention they take by these weights. */
     const draw = async (
       own: PlannedRow,
       rows: readonly PlannedRow[],
       weights: { features: number; attention: number },
-      seen = input,
+      seen: Float32Array,
     ) => {
       const injected = weights.features > 0 || weights.attention > 0;
       const drawn = rows.map((row): UNetRow => withWeights({ ...row, latent: seen }, weights));
@@ -163,7 +175,7 @@ export function stylePredictor(options: StyleOptions): Predictor {
     const [bare] = parts;
     if (!bare) throw new Error('a style without a bare model');
     // Both guidance rows of the bare model have an empty prompt: they are one.
-    const [outside] = await draw(bare.positive, [bare.positive], { features: 1, attention: early });
+    const [outside] = await draw(bare.positive, [bare.positive], { features: 1, attention: early }, input);
     const cond = (outside as Float32Array).slice();
     const uncond = cond.slice();
     const weights = {
@@ -172,29 +184,32 @@ export function stylePredictor(options: StyleOptions): Predictor {
     };
     const guide = (empty: Float32Array, told: Float32Array) =>
       guided ? rescaleGuidance(classifierFreeGuidance(empty, told, guidance.scale), told, guidance.rescale) : told;
-    if (style.whole) wholes ??= masks.map((mask) => recolouredStart(content, [mask.map(() => 1)], style.recolour));
-    const joined = wholes ? latent.slice() : null;
+    if (style.whole && !wholes) {
+      const everywhere = new Uint8Array(shape[1] * shape[2]).fill(1);
+      const start = recolouredStart(content, [everywhere], style.recolour);
+      wholes = masks.map(() => start);
+    }
+    const joined = latent.slice();
     for (const [region, mask] of masks.entries()) {
       const part = parts[1 + 2 * region];
       const empty = parts[2 + 2 * region];
       if (!part || !empty) throw new Error('a region without a part');
       const rows = guided && part.negative ? [part.negative, part.positive] : [part.positive];
-      const whole = wholes?.[region];
-      const given = await draw(empty.positive, rows, weights, whole && scheduler.scaleModelInput(whole, call));
+      const seen = wholes?.[region] ?? latent;
+      const given = await draw(empty.positive, rows, weights, scheduler.scaleModelInput(seen, call));
       const [first, last] = [given[0] as Float32Array, given.at(-1) as Float32Array];
-      if (!(wholes && whole && joined)) {
+      if (wholes) {
+        const prediction = guide(first, last);
+        overwrite(joined, seen, mask);
+        overwrite(cond, prediction, mask);
+        wholes[region] = scheduler.step(prediction, call, seen, drawNoise);
+      } else {
         overwrite(uncond, first, mask);
         overwrite(cond, last, mask);
-        continue;
       }
-      const prediction = guide(first, last);
-      overwrite(joined, whole, mask);
-      overwrite(cond, prediction, mask);
-      wholes[region] = scheduler.step(prediction, call, whole, () => new Float32Array(whole.length));
     }
-    // What lies outside a region in its own picture is in no prediction of the joined one: nothing is to be begun again from these.
-    if (joined) return { prediction: cond, latent: joined };
-    return { prediction: guide(uncond, cond) };
+    // What lies outside a region in its own picture is in no prediction of the joined one: with the latent given, none is kept to go on from.
+    return wholes ? { prediction: cond, latent: joined } : { prediction: guide(uncond, cond) };
   };
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,22 +18,22 @@ def ready(data: Path, splits: list[str]) -> list[Path]:
     return sorted((f for split in splits for f in shards(data, split)), key=lambda f: (f.stem.rsplit("-", 1)[1], f.stem))
 
 
-def wait_for_file(path: Path, seconds: float = 3600) -> None:
-    """Until another process has written it. Raises TimeoutError."""
+def wait_until(there: Callable[[], bool], what: str, seconds: float = 3600) -> None:
+    """For another process's work. Raises TimeoutError."""
     end = time.time() + seconds
-    while not path.exists():
+    while not there():
         if time.time() > end:
-            raise TimeoutError(f"{path} after {seconds:.0f} s")
+            raise TimeoutError(f"no {what} after {seconds:.0f} s")
         time.sleep(0.2)
 
 
-def wait_for(data: Path, split: str, count: int, seconds: float = 600) -> None:
+def wait_for_file(path: Path) -> None:
+    wait_until(path.exists, str(path))
+
+
+def wait_for(data: Path, split: str, count: int) -> None:
     """Until so many shards of `split` are drawn. Raises TimeoutError."""
-    end = time.time() + seconds
-    while len(shards(data, split)) < count:
-        if time.time() > end:
-            raise TimeoutError(f"{len(shards(data, split))} of {count} shards of {split} after {seconds:.0f} s")
-        time.sleep(0.5)
+    wait_until(lambda: len(shards(data, split)) >= count, f"{count} shards of {split}", 600)
 
 
 class Pictures:

@@ -73,6 +73,7 @@ def main() -> None:
     encoding = start("vae.py", "encode", "--follow", "--drop", PICTURES_KEPT, "--after", runs / "vae.done",
                      "--minutes", until(ENDS["unet"]), name="encode")  # fmt: skip
     if not ended(start("vae.py", "train", "--settle", *compiled, "--minutes", until(ENDS["vae"])), "the autoencoder"):
+        drawing.kill(), encoding.kill(), unet.kill()
         raise SystemExit("without it nothing can go on")
     (runs / "vae.done").touch()
     try_adapters(start, ended, runs, trial, data)

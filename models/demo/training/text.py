@@ -128,10 +128,10 @@ def main() -> None:
     heads = Heads(config["text"]["hidden_size"]).to(dev)
     with torch.no_grad():
         model.get_input_embeddings().weight.mul_(5)  # CLIP's init (0.02) is for far longer training
-    former = None
+    former, state = None, load_state(path)
     if args.keep is not None:
         former = make_text(config).to(dev).requires_grad_(False).eval()
-        former.load_state_dict(load_state(path)["text"])
+        former.load_state_dict(state["text"])
         model.load_state_dict(former.state_dict())
         model.get_input_embeddings().requires_grad_(False)
     names = {tokenizer(n).input_ids[1]: k for k, n in enumerate(OBJECT_NAMES)}
@@ -139,7 +139,7 @@ def main() -> None:
     top = args.rate or p["lr"]
     trained = [w for w in (*model.parameters(), *heads.parameters()) if w.requires_grad]
     optimiser = torch.optim.AdamW(trained, lr=top, betas=(0.9, 0.98), weight_decay=0.0)
-    step, state = 0, load_state(path)
+    step = 0
     if state and former is None:
         model.load_state_dict(state["text"])
         if "heads" in state:

@@ -8,7 +8,6 @@ minutes of this run: use it for the last run. A sheet of samples is drawn with t
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,7 @@ import torch.nn as nn
 import torch.nn.functional as F
 from PIL import Image
 
-from cache import ready, wait_for_file
+from cache import ready, wait_for_file, wait_until
 from common import SHARD, Clock, Log, arguments, autocast, device, load_config, load_state, save_state
 from layouts import layouts_of, scenes_of
 from models import make_scheduler, make_text, make_unet, plain_attention
@@ -198,9 +197,12 @@ def main() -> None:
         print("ready", flush=True)
         wait_for_file(args.after)
     data = Latents(args.data, ["base"], side, seed, tokenizer, None if args.things == 3 else lambda s: len(s.things) <= args.things)
-    while len(data) < args.wait * SHARD:
-        time.sleep(0.2)
+
+    def enough() -> bool:
         data.refresh()
+        return len(data) >= args.wait * SHARD
+
+    wait_until(enough, f"{args.wait} encoded shards")
     vae = load_average(args, config, preset)
     torch.manual_seed(seed)
     log, start, n, top = Log(args.runs, "unet"), step, p["batch"], args.rate or p["lr"]

@@ -222,7 +222,7 @@ def encode(args, config: dict, preset: dict) -> None:
     side = preset["size"] // 2 ** (len(config["vae"]["channels"]) - 1)
     while True:
         todo = [f for f in ready(args.data, ["base", "extra", "styles", "characters"]) if not latent_file(f, side).exists()]
-        for f in todo[: args.most]:
+        for f in todo:
             encode_shard(vae, f, latent_file(f, side), preset["size"])
             if args.drop is not None and int(f.stem.rsplit("-", 1)[1]) >= args.drop:
                 os.truncate(f, 0)
@@ -254,7 +254,6 @@ def main() -> None:
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--look", type=float, default=0.75, help="minutes between measurements")
     parser.add_argument("--steps", type=float, default=math.inf)
-    parser.add_argument("--most", type=int, help="encode no more shards than this")
     parser.add_argument("--follow", action="store_true", help="encode what is drawn meanwhile, too")
     parser.add_argument("--drop", type=int, help="empty the pictures of shards from this number on, once they are encoded")
     args = parser.parse_args()
