@@ -372,6 +372,14 @@ describe('a style through masks', () => {
     expect(await moved(false)).toBeGreaterThan(1e-3);
   });
 
+  it('asks the bare model only where it is heard: outside, if that does not follow the content', async () => {
+    const rows = async (pin: boolean) =>
+      (await draw({ ...style, style: { content, inversionSteps: 2, pin } })).unetRows;
+    await rows(true); // the inversion
+    // In each step the content's row and one without a prompt.
+    expect((await rows(false)) - (await rows(true))).toBe(2 * 2);
+  });
+
   it('goes on from a half-drawn picture, but begins again where each region has a picture of its own', async () => {
     for (const whole of [false, true]) {
       const request = { ...style, style: { content, inversionSteps: 2, whole } };

@@ -140,6 +140,8 @@ export function stylePredictor(options: StyleOptions): Predictor {
   const { guidance, steps } = request;
   const { timeCondProjDim } = unet.config;
   const embedding = timeCondProjDim === null ? undefined : guidanceEmbedding(guidance.scale, timeCondProjDim);
+  // Where the content's own way is followed, nobody hears what is predicted outside, unless a rescale measures it with the rest.
+  const heard = !style.pin || (!style.whole && guidance.rescale > 0);
   /** With `style.whole`: the picture that each region's adapters draw. */
   let wholes: Float32Array[] | null = null;
   return async ({ input, latent, shape, timestep, step, call }) => {
@@ -175,7 +177,9 @@ export function stylePredictor(options: StyleOptions): Predictor {
     const [bare] = parts;
     if (!bare) throw new Error('a style without a bare model');
     // Both guidance rows of the bare model have an empty prompt: they are one.
-    const [outside] = await draw(bare.positive, [bare.positive], { features: 1, attention: early }, input);
+    const [outside] = heard
+      ? await draw(bare.positive, [bare.positive], { features: 1, attention: early }, input)
+      : [latent];
     const cond = (outside as Float32Array).slice();
     const uncond = cond.slice();
     const weights = {
