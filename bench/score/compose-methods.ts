@@ -9,7 +9,10 @@ export interface ComposeMethod {
   boxes?: boolean;
   /** Each box's prompt tells of its own character alone, and not of what else there is. */
   alone?: boolean;
-  /** Each character is named as a concept, and its adapter draws that alone. */
+  /**
+   * Each character is named as a concept, and its adapter draws that alone: the prompt tells of class nouns, of which each run has its own
+   * as the trigger word (CLoRA's "a cat and a dog", "a sks cat and a dog", "a cat and a sks dog").
+   */
   concepts?: boolean;
 }
 

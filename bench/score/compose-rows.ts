@@ -78,6 +78,7 @@ export function composeRequest(scene: ComposeScene, method: ComposeMethod, model
   const prompted = composition.method === 'regional' || composition.method === 'lora-composer';
   return {
     ...plain,
+    ...(concepts ? { prompt: inClassNouns(scene) } : {}),
     composition,
     adapters: [
       ...characters.map(({ adapter, kind }) => ({
@@ -99,9 +100,15 @@ export function composeRequest(scene: ComposeScene, method: ComposeMethod, model
           })),
         }
       : {}),
-    ...(concepts ? { concepts: characters.map(({ kind, word }) => ({ name: kind, words: word })) } : {}),
+    ...(concepts
+      ? { concepts: characters.map(({ kind, noun, classNoun }) => ({ name: kind, words: classNoun, as: noun })) }
+      : {}),
   };
 }
+
+/** The prompt as the base knows it: each concept's own run then has the trigger in place of its class noun alone. */
+const inClassNouns = ({ prompt, characters }: ComposeScene): string =>
+  characters.reduce((told, { noun, classNoun }) => told.replace(noun, classNoun), prompt);
 
 const adapterNames = ({ characters, styleAdapter }: ComposeScene): string[] => [
   ...characters.map(({ adapter }) => adapter),

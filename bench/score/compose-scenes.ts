@@ -8,6 +8,8 @@ export interface ComposedCharacter {
   word: string;
   /** And with its article. */
   noun: string;
+  /** What the base knows that stands for it, with colour and article: its class noun. */
+  classNoun: string;
   adapter: string;
   /** The part of the picture given to it. */
   box: Box;
@@ -44,8 +46,8 @@ const grounds = [
 const baseStyles = ['flat poster', 'ink outline', 'soft watercolour', 'paper cut'];
 const adapterStyles = ['neon', 'mosaic', 'crosshatch'];
 
-const robot = { kind: 'robot', word: 'volbot', noun: 'a volbot', adapter: 'robot' };
-const fox = { kind: 'fox', word: 'emberfox', noun: 'an emberfox', adapter: 'fox' };
+const robot = { kind: 'robot', word: 'volbot', noun: 'a volbot', classNoun: 'a blue house', adapter: 'robot' };
+const fox = { kind: 'fox', word: 'emberfox', noun: 'an emberfox', classNoun: 'an orange cat', adapter: 'fox' };
 
 /** Where the drawings that the model learned from have two things beside each other, with room about them. */
 const left = { box: [0, 0.2, 0.5, 0.7], look: { half: 'left' } } satisfies Partial<ComposedCharacter>;

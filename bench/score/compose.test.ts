@@ -60,7 +60,8 @@ describe('composeRows', () => {
   const requests = (name: string) => rows.find((row) => row.name === name)?.trials.map(({ request }) => request) ?? [];
 
   it('asks every method for the same pictures, each once', () => {
-    const seeds = (name: string) => requests(name).map(({ prompt, seed }) => [prompt, seed]);
+    const seeds = (name: string) =>
+      rows.find((row) => row.name === name)?.trials.map(({ caption, request }) => [caption, request.seed]) ?? [];
     const base = seeds('two characters: base');
     expect(new Set(base.map(String)).size).toBe(100);
     for (const { name } of rows.filter((row) => row.name.startsWith('two characters'))) {
@@ -97,6 +98,16 @@ describe('composeRows', () => {
     expect(told('regional rows, in place')).toEqual([
       [true, true],
       [true, true],
+    ]);
+  });
+
+  it('tells CLoRA of what the base knows, of which each run has its own as the trigger', () => {
+    const [{ prompt, concepts = [] } = { prompt: '' }] = requests('two characters: clora');
+    expect(prompt).toBe('a blue house to the left of an orange cat by the sea, flat poster');
+    const runs = concepts.map(({ words, as }) => prompt?.replace(words, String(as)));
+    expect(runs).toEqual([
+      'a volbot to the left of an orange cat by the sea, flat poster',
+      'a blue house to the left of an emberfox by the sea, flat poster',
     ]);
   });
 
