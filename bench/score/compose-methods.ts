@@ -17,10 +17,10 @@ export interface ComposeMethod {
 }
 
 /**
- * Trigger words are cut up (vol|bot, emb|er|fox), and of their pieces the last alone shows a place; its map stands on a floor of a third of
- * its highest value. With every piece and the usual 0.3 both masks are the whole picture.
+ * Trigger words are cut up (vol|bot, emb|er|fox), and of their pieces the last alone shows a place. The threshold is that of the authors'
+ * notebooks.
  */
-const clora = { method: 'clora', conceptTokens: 'last', threshold: 0.5 } as const;
+const clora = { method: 'clora', conceptTokens: 'last', threshold: 0.4 } as const;
 
 /** The share of the steps that the authors' code moves: 30 of 50. */
 const cloraMoves = 12;

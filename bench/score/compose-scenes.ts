@@ -46,12 +46,12 @@ const grounds = [
 const baseStyles = ['flat poster', 'ink outline', 'soft watercolour', 'paper cut'];
 const adapterStyles = ['neon', 'mosaic', 'crosshatch'];
 
-const robot = { kind: 'robot', word: 'volbot', noun: 'a volbot', classNoun: 'a blue house', adapter: 'robot' };
+const robot = { kind: 'robot', word: 'volbot', noun: 'a volbot', classNoun: 'a blue kite', adapter: 'robot' };
 const fox = { kind: 'fox', word: 'emberfox', noun: 'an emberfox', classNoun: 'an orange cat', adapter: 'fox' };
 
 /** Where the drawings that the model learned from have two things beside each other, with room about them. */
-const left = { box: [0, 0.2, 0.5, 0.7], look: { half: 'left' } } satisfies Partial<ComposedCharacter>;
-const right = { box: [0.5, 0.2, 0.5, 0.7], look: { half: 'right' } } satisfies Partial<ComposedCharacter>;
+const left = { box: [0, 0.2, 0.5, 0.7], look: { mirrored: [0, 0, 0.5, 1] } } satisfies Partial<ComposedCharacter>;
+const right = { box: [0.5, 0.2, 0.5, 0.7], look: { mirrored: [0.5, 0, 0.5, 1] } } satisfies Partial<ComposedCharacter>;
 const middle = { box: [0.12, 0.14, 0.76, 0.78], look: [0, 0, 1, 1] } satisfies Partial<ComposedCharacter>;
 
 /** Every ground in turn, and every style for as long as it takes to meet each ground. */

@@ -103,11 +103,11 @@ describe('composeRows', () => {
 
   it('tells CLoRA of what the base knows, of which each run has its own as the trigger', () => {
     const [{ prompt, concepts = [] } = { prompt: '' }] = requests('two characters: clora');
-    expect(prompt).toBe('a blue house to the left of an orange cat by the sea, flat poster');
+    expect(prompt).toBe('a blue kite to the left of an orange cat by the sea, flat poster');
     const runs = concepts.map(({ words, as }) => prompt?.replace(words, String(as)));
     expect(runs).toEqual([
       'a volbot to the left of an orange cat by the sea, flat poster',
-      'a blue house to the left of an emberfox by the sea, flat poster',
+      'a blue kite to the left of an emberfox by the sea, flat poster',
     ]);
   });
 

@@ -9,20 +9,6 @@ export interface Picture {
   rgb: Uint8Array;
 }
 
-export type Half = 'left' | 'right';
-
-/** One half of a picture and its mirror image in place of the other: what is in it is seen whole, and nothing else. */
-export function mirroredHalf({ width, height, rgb }: Picture, half: Half): Picture {
-  const mirrored = new Uint8Array(rgb.length);
-  for (let at = 0; at < width * height; at++) {
-    const x = at % width;
-    const isOwn = half === 'left' ? 2 * x < width : 2 * x >= width;
-    const from = 3 * (isOwn ? at : at - x + (width - 1 - x));
-    mirrored.set(rgb.subarray(from, from + 3), 3 * at);
-  }
-  return { width, height, rgb: mirrored };
-}
-
 /** Pixels in [0, 1] as the eight bits that a file holds. */
 export function toBytes(pixels: Float32Array): Uint8Array {
   return Uint8Array.from(pixels, (value) => Math.round(Math.min(1, Math.max(0, value)) * 255));

@@ -1,11 +1,11 @@
 import type { RenderRequestInput } from '../../contract/request.ts';
 import type { Box } from './area-planes.ts';
 import type { Answer } from './judge-answer.ts';
-import type { Half, Picture } from './picture.ts';
+import type { Picture } from './picture.ts';
 import type { Marks } from './scene-marks.ts';
 
-/** What the judge is shown of a picture: a part of it, or one half beside its mirror image. */
-export type Sight = Box | { half: Half };
+/** What the judge is shown of a picture: a part of it, or a part where it stands with its mirror images around it. */
+export type Sight = Box | { mirrored: Box };
 
 /** One picture to draw and how it is judged. */
 export interface Trial {

@@ -4,7 +4,7 @@ import { areaPlanes } from './area-planes.ts';
 import { demoRows } from './demo-rows.ts';
 import { figuresOf } from './figures.ts';
 import { type Answer, type JudgeDescription, readAnswers } from './judge-answer.ts';
-import { mirroredHalf } from './picture.ts';
+import { mirrored } from './mirrored.ts';
 import { type Asked, sceneMarks } from './scene-marks.ts';
 import { holds, summarise } from './score-table.ts';
 import { psnr } from './vae-round-trip.ts';
@@ -144,12 +144,19 @@ describe('areaPlanes', () => {
   });
 });
 
-describe('mirroredHalf', () => {
+describe('mirrored', () => {
+  const line = (...values: number[]) => Uint8Array.from(values.flatMap((value) => [value, value, value]));
+
   it('shows one half and its mirror image', () => {
-    const line = (...values: number[]) => Uint8Array.from(values.flatMap((value) => [value, value, value]));
     const picture = { width: 4, height: 2, rgb: line(1, 2, 3, 4, 5, 6, 7, 8) };
-    expect(mirroredHalf(picture, 'left').rgb).toEqual(line(1, 2, 2, 1, 5, 6, 6, 5));
-    expect(mirroredHalf(picture, 'right').rgb).toEqual(line(4, 3, 3, 4, 8, 7, 7, 8));
+    expect(mirrored(picture, [0, 0, 0.5, 1]).rgb).toEqual(line(1, 2, 2, 1, 5, 6, 6, 5));
+    expect(mirrored(picture, [0.5, 0, 0.5, 1]).rgb).toEqual(line(4, 3, 3, 4, 8, 7, 7, 8));
+  });
+
+  it('leaves a part where it stands, and folds as often as it takes', () => {
+    const picture = { width: 6, height: 1, rgb: line(1, 2, 3, 4, 5, 6) };
+    expect(mirrored(picture, [1 / 3, 0, 1 / 3, 1]).rgb).toEqual(line(4, 3, 3, 4, 4, 3));
+    expect(mirrored(picture, [0, 0, 1 / 6, 1]).rgb).toEqual(line(1, 1, 1, 1, 1, 1));
   });
 });
 

@@ -6,7 +6,8 @@ import type { ProviderName } from '../../contract/request.ts';
 import type { EnginePool } from './engine-pool.ts';
 import { figuresOf } from './figures.ts';
 import type { Judge, Look } from './judge.ts';
-import { mirroredHalf, type Picture, toBytes } from './picture.ts';
+import { mirrored } from './mirrored.ts';
+import { type Picture, toBytes } from './picture.ts';
 import type { PictureKeys } from './picture-key.ts';
 import type { DrawnPicture, PictureStore } from './picture-store.ts';
 import type { Marks } from './scene-marks.ts';
@@ -129,5 +130,5 @@ async function judgeTrials(trials: readonly Trial[], pictures: readonly Picture[
 }
 
 function lookAt(picture: Picture, sight: Sight): Look {
-  return 'half' in sight ? { picture: mirroredHalf(picture, sight.half) } : { picture, box: sight };
+  return 'mirrored' in sight ? { picture: mirrored(picture, sight.mirrored) } : { picture, box: sight };
 }

@@ -160,7 +160,7 @@ function trial(scene: StyleScene, request: RenderRequestInput): Trial {
   return {
     request,
     caption: parts.map(({ thing, style }) => `${thing.name}: ${style}`).join(', '),
-    looks: parts.flatMap(({ box, look }) => [box, look]),
+    looks: parts.flatMap(({ looks }) => [looks.style, looks.thing]),
     mark: (seen) => styleMarks(scene, seen),
     measure: (picture) => ({
       psnr: Math.min(identical, psnrOutside(picture, drawing, parts)),
@@ -171,15 +171,15 @@ function trial(scene: StyleScene, request: RenderRequestInput): Trial {
 
 /**
  * `style`: every mask shows its style; `object`: what was in it is there still; `colour`: and in its colour.
- * @param seen of each part its mask, then where its thing is looked for
+ * @param seen of each part where its style is looked for, then where its thing is
  */
 export function styleMarks({ parts }: Pick<StyleScene, 'parts'>, seen: readonly Answer[]): Marks {
-  const all = (right: (part: StyleScene['parts'][number], mask: Answer, look: Answer) => boolean) =>
+  const all = (right: (part: StyleScene['parts'][number], style: Answer, thing: Answer) => boolean) =>
     parts.every((part, index) => right(part, seen[2 * index] as Answer, seen[2 * index + 1] as Answer));
   return {
-    style: all(({ style }, mask) => mask.style === style),
-    object: all(({ thing }, _, look) => thing.name in look.things),
-    colour: all(({ thing }, _, look) => look.colours[thing.name] === thing.colour),
+    style: all(({ style }, seenStyle) => seenStyle.style === style),
+    object: all(({ thing }, _, seenThing) => thing.name in seenThing.things),
+    colour: all(({ thing }, _, seenThing) => seenThing.colours[thing.name] === thing.colour),
   };
 }
 

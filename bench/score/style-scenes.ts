@@ -12,10 +12,13 @@ export interface StyledPart {
   /** What is in it. */
   thing: { name: string; colour: string };
   style: string;
-  /** The mask. The judge looks for the style in it. */
+  /** The mask. */
   box: Box;
-  /** Where the judge looks for the thing: it knows whole pictures in one style, not parts of them. */
-  look: Sight;
+  /**
+   * Where the judge looks for its style, and for its thing: what read drawings that are right by construction best (README.md). It knows
+   * whole pictures, and not a part stretched to one.
+   */
+  looks: { style: Sight; thing: Sight };
 }
 
 /** A drawing that nothing was trained on, and what is to become of it. */
@@ -38,9 +41,12 @@ const Drawings = z.array(
 export const adapterStyles = ['neon', 'mosaic', 'crosshatch'] as const;
 
 /** On the cells of a latent of 32 a side, as all of these are. */
-const middle = { box: [0.125, 0.125, 0.75, 0.75], look: wholePicture } as const;
-const left = { box: [0, 0.125, 0.5, 0.75], look: { half: 'left' } } as const;
-const right = { box: [0.5, 0.125, 0.5, 0.75], look: { half: 'right' } } as const;
+const middleBox: Box = [0.125, 0.125, 0.75, 0.75];
+const middle = { box: middleBox, looks: { style: middleBox, thing: wholePicture } };
+const [left, right] = ([0, 0.5] as const).map((from) => {
+  const box: Box = [from, 0.125, 0.5, 0.75];
+  return { box, looks: { style: { mirrored: box }, thing: { mirrored: box } } };
+}) as [typeof middle, typeof middle];
 
 /**
  * Drawings with one thing, whose middle is drawn in one style, and with two beside each other, each half in a style of its own.

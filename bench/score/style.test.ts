@@ -4,7 +4,12 @@ import { psnrOutside, styleMarks, styleRows } from './style-rows.ts';
 import type { StyleScene } from './style-scenes.ts';
 
 const thing = { name: 'cat', colour: 'red' };
-const part = { thing, style: 'neon', box: [0, 0, 0.5, 1], look: { half: 'left' } } as const;
+const part = {
+  thing,
+  style: 'neon',
+  box: [0, 0, 0.5, 1],
+  looks: { style: [0, 0, 0.5, 1], thing: { mirrored: [0, 0, 0.5, 1] } },
+} as const;
 const seen = (style: string, colour: string): Answer => ({
   things: { cat: 'one' },
   colours: { cat: colour },
@@ -78,7 +83,7 @@ it('asks for a style in each mask, by the adapter of its name', () => {
   };
   const rows = styleRows({ one: [scene], two: [] }, { folder: '/demo', side: 128 });
   const styled = rows.find(({ name }) => name === 'one mask: styled');
-  expect(styled?.trials[0]?.looks).toEqual([[0, 0, 0.5, 1], { half: 'left' }]);
+  expect(styled?.trials[0]?.looks).toEqual([[0, 0, 0.5, 1], { mirrored: [0, 0, 0.5, 1] }]);
   expect(styled?.needs).toEqual(['/demo/adapters/neon.safetensors']);
   expect(styled?.trials[0]?.request).toMatchObject({
     style: { content: '/contents/a.png' },
