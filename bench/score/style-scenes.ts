@@ -41,12 +41,15 @@ const Drawings = z.array(
 export const adapterStyles = ['neon', 'mosaic', 'crosshatch'] as const;
 
 /** On the cells of a latent of 32 a side, as all of these are. */
+type Place = Pick<StyledPart, 'box' | 'looks'>;
 const middleBox: Box = [0.125, 0.125, 0.75, 0.75];
-const middle = { box: middleBox, looks: { style: middleBox, thing: wholePicture } };
-const [left, right] = ([0, 0.5] as const).map((from) => {
-  const box: Box = [from, 0.125, 0.5, 0.75];
+const middle: Place = { box: middleBox, looks: { style: middleBox, thing: wholePicture } };
+const left = half([0, 0.125, 0.5, 0.75]);
+const right = half([0.5, 0.125, 0.5, 0.75]);
+
+function half(box: Box): Place {
   return { box, looks: { style: { mirrored: box }, thing: { mirrored: box } } };
-}) as [typeof middle, typeof middle];
+}
 
 /**
  * Drawings with one thing, whose middle is drawn in one style, and with two beside each other, each half in a style of its own.
