@@ -57,11 +57,11 @@ describe('composedMarks', () => {
 
 describe('composeRows', () => {
   const rows = composeRows({ folder: '/demo', side: 256 }, 100);
-  const requests = (name: string) => rows.find((row) => row.name === name)?.trials.map(({ request }) => request) ?? [];
+  const trials = (name: string) => rows.find((row) => row.name === name)?.trials ?? [];
+  const requests = (name: string) => trials(name).map(({ request }) => request);
 
   it('asks every method for the same pictures, each once', () => {
-    const seeds = (name: string) =>
-      rows.find((row) => row.name === name)?.trials.map(({ caption, request }) => [caption, request.seed]) ?? [];
+    const seeds = (name: string) => trials(name).map(({ caption, request }) => [caption, request.seed]);
     const base = seeds('two characters: base');
     expect(new Set(base.map(String)).size).toBe(100);
     for (const { name } of rows.filter((row) => row.name.startsWith('two characters'))) {

@@ -40,8 +40,9 @@ const Drawings = z.array(
 /** Adapters whose styles the base does not know. */
 export const adapterStyles = ['neon', 'mosaic', 'crosshatch'] as const;
 
-/** On the cells of a latent of 32 a side, as all of these are. */
 type Place = Pick<StyledPart, 'box' | 'looks'>;
+
+/** On the cells of a latent of 32 a side, as all of these are. */
 const middleBox: Box = [0.125, 0.125, 0.75, 0.75];
 const middle: Place = { box: middleBox, looks: { style: middleBox, thing: wholePicture } };
 const left = half([0, 0.125, 0.5, 0.75]);

@@ -39,7 +39,7 @@ LARGE = ("down_blocks.0", "down_blocks.1", "up_blocks.2", "up_blocks.3")  # wher
 
 RECIPES = {
     "robot": {"keys": "kohya", "rank": 8, "conv": 4, "blocks": LARGE, "text": True,
-              "description": "One robot: teal coat, mustard arms and feet, coral heart and antenna. A LoCon: small beside another thing, its marks are the convolutions'."},
+              "description": "One robot: teal coat, mustard arms and feet, coral heart and antenna. A LoCon: it changes convolutions too."},
     "fox": {"keys": "peft", "rank": 8, "conv": 4, "blocks": LARGE,
             "description": "One fox: orange coat, dark ear tips, a star on the brow and a blue scarf. It changes convolutions too."},
     "neon": {"keys": "kohya", "rank": 4, "conv": 4, "description": "Glowing tubes of light on a dark wall. A LoCon: it changes convolutions too."},
