@@ -187,7 +187,13 @@ export const Composition = z.strictObject({
   innerUpdates: z.number().int().min(0).max(100).default(20),
   /** Level of the picture whose attention maps are read, 0 the latent's own size; omitted: the one of H/32 x W/32. */
   mapLevel: z.number().int().min(0).max(7).optional(),
-  /** CLoRA: a place is a concept's where its map is above this share of its highest value. */
+  /**
+   * CLoRA: whose a place is. `threshold`: a concept's, or several's, where its map is high enough, else the plain model's, as published.
+   * `highest`: always one concept's, whose words are looked at most there, of each concept's own highest: the plain model draws no
+   * stand-ins where masks do not reach, and no two concepts are averaged. (Ours, after FreeFuse's masks.)
+   */
+  masks: z.enum(['threshold', 'highest']).default('threshold'),
+  /** CLoRA, masks by threshold: a place is a concept's where its map is above this share of its highest value. */
   threshold: z.number().min(0).max(1).default(0.3),
   /**
    * CLoRA: which of a concept's words' tokens tell where it is. `all`: a place counts where any of them shows. `last`: the last, which
@@ -195,10 +201,16 @@ export const Composition = z.strictObject({
    * pieces may show no place, and would claim every one.
    */
   conceptTokens: z.enum(['all', 'last']).default('all'),
-  /** CLoRA: closes holes of the masks and rounds them (3x3 morphology). */
+  /** CLoRA, masks by threshold: closes holes of the masks and rounds them (3x3 morphology). */
   closeMasks: z.boolean().default(false),
   /** CLoRA: noises that are tried at the first step; the one whose maps keep the concepts apart best is drawn from. */
   screen: z.number().int().min(1).max(256).default(1),
+  /**
+   * LoRA-Composer: on which layers a region's adapters act. `cross-attention`: on the keys, values and output of its own cross-attention
+   * alone, as published. `all`: on every layer that they learned, within the region: most adapters learned on more, and are not themselves
+   * without it. (Ours.)
+   */
+  adapterLayers: z.enum(['all', 'cross-attention']).default('all'),
   /** LoRA-Composer: starts each region from the noise that its concept is looked for in. */
   reinit: z.boolean().default(true),
   /** LoRA-Composer, forward: logits by which a region's words are looked at inside it and not outside; 0: not at all. */

@@ -50,11 +50,22 @@ export const composeMethods: readonly ComposeMethod[] = [
     boxes: true,
   },
   { name: 'clora', composition: clora, concepts: true },
+  { name: 'clora, each place to one', composition: { ...clora, masks: 'highest' }, concepts: true },
   {
     name: 'clora, exact',
     composition: { ...clora, mode: 'exact', updateSteps: cloraMoves },
     concepts: true,
   },
+  {
+    name: 'clora, exact, each place to one',
+    composition: { ...clora, masks: 'highest', mode: 'exact', updateSteps: cloraMoves },
+    concepts: true,
+  },
   { name: 'lora-composer', composition: { method: 'lora-composer' }, boxes: true },
+  {
+    name: 'lora-composer, as published',
+    composition: { method: 'lora-composer', adapterLayers: 'cross-attention' },
+    boxes: true,
+  },
   { name: 'lora-composer, exact', composition: { method: 'lora-composer', mode: 'exact' }, boxes: true },
 ];

@@ -51,9 +51,12 @@ Methods that need no attention maps:
 
 Methods that look into attention:
   --compose clora            CLoRA: two or more --concept, each with a --lora FILE,concept=NAME. Forward-only: as its authors'
-                             code runs without latent updates; --screen-seeds N picks the best of N noises.
+                             code runs without latent updates; --screen-seeds N picks the best of N noises. Impasto's own, not
+                             the paper's: --concept-masks highest gives each place to the one concept that it shows most.
   --compose lora-composer    LoRA-Composer: a --region each, with a --lora FILE,region=NAME. Its injection, isolation and
-                             latent re-initialisation are exact; its gradient steps are replaced by --attention-bias.
+                             latent re-initialisation are exact; its gradient steps are replaced by --attention-bias. As
+                             published with --adapter-layers cross-attention: a region's adapters act there alone; by default
+                             on every layer that they learned, within the region.
   --mode exact               both with the gradients of their papers, at --update-steps (and --inner-updates): several times the
                              cost; the default, forward, needs none.
   --style PICTURE            DiffStyler: each --region in the style of its --lora FILE,region=NAME, the rest untouched.

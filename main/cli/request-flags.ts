@@ -35,12 +35,14 @@ const aliases: Record<string, string> = {
   'composition.centreUntil': 'centre-until',
   'composition.mode': 'mode',
   'composition.mapLevel': 'map-level',
+  'composition.masks': 'concept-masks',
   'composition.threshold': 'mask-threshold',
   'composition.conceptTokens': 'concept-tokens',
   'composition.closeMasks': 'close-masks',
   'composition.screen': 'screen-seeds',
   'composition.updateSteps': 'update-steps',
   'composition.innerUpdates': 'inner-updates',
+  'composition.adapterLayers': 'adapter-layers',
   'composition.reinit': 'reinit',
   'composition.bias': 'attention-bias',
   'composition.biasUntil': 'attention-bias-until',
@@ -86,6 +88,8 @@ const descriptions: Record<string, string> = {
     'regions by rows: share of the steps in which each is drawn as the middle of a picture, so that its edge cuts nothing (not with --isolation or --init)',
   'composition.mode': 'clora and lora-composer: without gradients, or with them as published',
   'composition.mapLevel': 'level of the attention maps that are read, 0 the latent itself (default: that of H/32)',
+  'composition.masks':
+    "clora: whose a place is: every concept's whose map passes the threshold, as published, or the one's whose words are looked at most",
   'composition.threshold': "clora: share of a map's highest value from which a place is the concept's",
   'composition.conceptTokens':
     "clora: which of a concept's tokens show its place; last where the tokenizer cuts its word up",
@@ -93,6 +97,8 @@ const descriptions: Record<string, string> = {
   'composition.screen': 'clora: noises tried at the first step, of which the best is drawn from',
   'composition.updateSteps': 'exact: first steps that move the latent (default: 30 in clora, 25 in lora-composer)',
   'composition.innerUpdates': 'clora, exact: further moves at steps 0, 10 and 20',
+  'composition.adapterLayers':
+    "lora-composer: layers on which a region's adapters act within it; cross-attention: there alone, as published",
   'composition.reinit': "lora-composer: start each region from its concept's own noise",
   'composition.bias': "lora-composer, forward: logits on a region's words, 0 for none",
   'composition.biasUntil': 'lora-composer, forward: share of the steps in which the bias acts',

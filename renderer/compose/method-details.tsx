@@ -45,28 +45,47 @@ export function MethodDetails() {
               most={256}
               onChange={(screen) => change({ screen })}
             />
-            <SliderRow
-              label="Mask from"
-              note="share of a map's highest value"
-              value={composition.threshold}
-              min={0}
-              max={1}
-              step={0.05}
-              onChange={(threshold) => change({ threshold })}
+            <Choice
+              label="A place is drawn by"
+              value={composition.masks}
+              options={[
+                ['threshold', 'all that claim it, as published'],
+                ['highest', 'the one that it shows most'],
+              ]}
+              onChange={(masks) => change({ masks: masks as Composition['masks'] })}
             />
+            {composition.masks === 'threshold' && (
+              <>
+                <SliderRow
+                  label="Mask from"
+                  note="share of a map's highest value"
+                  value={composition.threshold}
+                  min={0}
+                  max={1}
+                  step={0.05}
+                  onChange={(threshold) => change({ threshold })}
+                />
+                <Check checked={composition.closeMasks} onChange={(checked) => change({ closeMasks: checked })}>
+                  Close holes of the masks
+                </Check>
+              </>
+            )}
             <Check
               checked={composition.conceptTokens === 'last'}
               onChange={(checked) => change({ conceptTokens: checked ? 'last' : 'all' })}
             >
               Only the last piece of a word shows its place
             </Check>
-            <Check checked={composition.closeMasks} onChange={(checked) => change({ closeMasks: checked })}>
-              Close holes of the masks
-            </Check>
           </>
         )}
         {method === 'lora-composer' && (
           <>
+            <Check
+              checked={composition.adapterLayers === 'cross-attention'}
+              onChange={(checked) => change({ adapterLayers: checked ? 'cross-attention' : 'all' })}
+            >
+              Adapters act in cross-attention alone, as published
+            </Check>
             <Check checked={composition.reinit} onChange={(checked) => change({ reinit: checked })}>
               Start regions from their own noise
             </Check>
@@ -154,21 +173,22 @@ export function MethodDetails() {
 }
 
 /** The fields that are shown with a method. */
-function ownOf({ method, mode }: Composition): (keyof Composition)[] {
+function ownOf({ method, mode, masks }: Composition): (keyof Composition)[] {
   if (method === 'switch') return ['switchEvery'];
   const exact: (keyof Composition)[] = mode === 'exact' ? ['updateSteps'] : [];
   if (method === 'clora') {
     return [
       'screen',
-      'threshold',
+      'masks',
+      ...(masks === 'threshold' ? ['threshold', 'closeMasks'] : []),
       'conceptTokens',
-      'closeMasks',
       'mapLevel',
       ...exact,
       ...(mode === 'exact' ? ['innerUpdates'] : []),
     ] as (keyof Composition)[];
   }
   return [
+    'adapterLayers',
     'reinit',
     'mapLevel',
     ...exact,

@@ -156,6 +156,18 @@ describe('CLoRA', () => {
     expect(difference(last, await named('small cat', 'all'))).toBeGreaterThan(1e-4);
   });
 
+  it('gives each place to one concept alone where it is asked to, and those of one without adapters to the plain model', async () => {
+    const highest = { ...clora, composition: { method: 'clora', masks: 'highest' } as const };
+    const [apart] = (await draw(highest)).images;
+    expect(apart?.conceptsApart?.maskOverlap).toBe(0);
+    expect(difference(apart?.latent as Float32Array, await latentOf(clora))).toBeGreaterThan(1e-4);
+    const oneStep = { ...highest, steps: 1, adapters: ofConcepts.slice(0, 1) };
+    const plain = await latentOf({ ...base, steps: 1 });
+    const moved = (await latentOf(oneStep)).map((value, at) => Math.abs(value - (plain[at] as number)));
+    expect(moved.filter((by) => by > 1e-4).length).toBeGreaterThan(0);
+    expect(moved.filter((by) => by < 1e-5).length).toBeGreaterThan(0);
+  });
+
   it('refuses one concept alone, no adapter of a concept, and a concept that is not there', async () => {
     expect(await refusal({ ...clora, concepts: concepts.slice(0, 1), adapters: ofConcepts.slice(0, 1) })).toMatchObject(
       {
@@ -192,7 +204,8 @@ describe('LoRA-Composer', () => {
   });
 
   it('lets an adapter act in its own region alone, as far as cross-attention goes', async () => {
-    const still = { ...composer, steps: 1, composition: { method: 'lora-composer', reinit: false, bias: 0 } as const };
+    const composition = { method: 'lora-composer', reinit: false, bias: 0, adapterLayers: 'cross-attention' } as const;
+    const still = { ...composer, steps: 1, composition };
     const without = await latentOf({ ...still, adapters: [] });
     const acting = await latentOf(still);
     expect(difference(acting, without)).toBeGreaterThan(1e-3);
@@ -204,6 +217,20 @@ describe('LoRA-Composer', () => {
       adapters: [{ path: adapter('kohya'), region: 'speck' }],
     });
     expect(difference(speck, without)).toBeLessThan(1e-5);
+  });
+
+  it('has every layer that an adapter learned within its region, unless it is to act in cross-attention alone', async () => {
+    const acting = (adapterLayers?: 'cross-attention', adapters: RenderRequestInput['adapters'] = ofRegions) =>
+      latentOf({
+        ...composer,
+        steps: 1,
+        composition: { method: 'lora-composer', reinit: false, bias: 0, ...(adapterLayers ? { adapterLayers } : {}) },
+        adapters,
+      });
+    expect(difference(await acting(), await acting('cross-attention'))).toBeGreaterThan(1e-3);
+    // One without a region acts on all layers either way.
+    const anywhere = [{ path: adapter('kohya') }];
+    expect(difference(await acting(undefined, anywhere), await acting('cross-attention', anywhere))).toBe(0);
   });
 
   it('hears its bias in the first steps', async () => {

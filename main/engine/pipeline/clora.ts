@@ -6,7 +6,7 @@ import type { UNetVariant } from '../adapters/graph-variants.ts';
 import type { LatentShape } from '../model/conditioning.ts';
 import type { Scheduler } from '../schedulers/scheduler.ts';
 import type { ConceptTokens } from './composition.ts';
-import { closed, conceptMask, maskShares, meanOverlap, nearest } from './concept-masks.ts';
+import { closed, conceptMask, highestMasks, maskShares, meanOverlap, nearest } from './concept-masks.ts';
 import { contrastiveGradient, contrastiveLoss, type LabelledMap } from './contrastive-loss.ts';
 import { mapGradient, moved, type RowCotangents } from './map-gradient.ts';
 import {
@@ -174,16 +174,27 @@ export function conceptMaps(outputs: StepOutputs, { concepts, maps }: CloraOptio
   });
 }
 
-/** Where each part but the plain one counts, by the maps of its own concept: 1 inside, on the latent's cells. */
+/** Where each part but the plain one counts, by the maps: 1 inside, on the latent's cells. */
 function conceptMasks(maps: readonly Float32Array[][][], options: CloraOptions): Uint8Array[] {
   const { settings, concepts, shape } = options;
   const size = sizeOf(options.maps);
   const [, height, width] = shape;
-  return concepts.ofPart.slice(1).map((concept, index) => {
-    const own = maps[index + 1]?.[concept as number] as Float32Array[];
-    const mask = conceptMask(own, settings.threshold);
-    return nearest(settings.closeMasks ? closed(mask, size) : mask, size, { height, width });
-  });
+  const drawn = concepts.ofPart.slice(1) as number[];
+  return (settings.masks === 'highest' ? owned() : claimed()).map((mask) => nearest(mask, size, { height, width }));
+
+  /** By every run's maps. A concept without adapters of its own leaves its places to the plain part. */
+  function owned(): Uint8Array[] {
+    const ofConcepts = (maps[0] ?? []).map((_, concept) => maps.flatMap((part) => part[concept] as Float32Array[]));
+    const masks = highestMasks(ofConcepts, size);
+    return drawn.map((concept) => masks[concept] as Uint8Array);
+  }
+
+  function claimed(): Uint8Array[] {
+    return drawn.map((concept, index) => {
+      const mask = conceptMask(maps[index + 1]?.[concept] as Float32Array[], settings.threshold);
+      return settings.closeMasks ? closed(mask, size) : mask;
+    });
+  }
 }
 
 /** All maps with their concepts, as the loss takes them. */

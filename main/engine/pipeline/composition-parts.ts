@@ -189,7 +189,7 @@ function regionalRow(request: Asked, adapters: readonly ActiveAdapter[], placed:
   };
 }
 
-/** One row, in which each region's prompt and adapters act in its cross-attention alone. */
+/** One row: each region's prompt is read there alone, and its adapters act within it, or in its cross-attention alone. */
 function composedRow(request: Asked, adapters: readonly ActiveAdapter[], placed: PlacedRegions): CompositionPart {
   const everywhere = adapters.filter(({ ref }) => ref.region === undefined);
   const { negativePrompt } = request;
@@ -212,7 +212,12 @@ function composedRow(request: Asked, adapters: readonly ActiveAdapter[], placed:
   return {
     share: null,
     segments: [main, ...ofRegions],
-    adapters: adapters.map((adapter) => ({ adapter, mask: null, crossOnly: adapter.ref.region !== undefined })),
+    adapters: adapters.map((adapter) => {
+      const own = placed.regions.find(({ region }) => region.name === adapter.ref.region);
+      if (!own) return { adapter, mask: null };
+      if (request.composition.adapterLayers === 'all') return { adapter, mask: own.share };
+      return { adapter, mask: null, crossOnly: true };
+    }),
   };
 }
 

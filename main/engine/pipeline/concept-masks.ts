@@ -15,6 +15,50 @@ export function conceptMask(maps: readonly Float32Array[], threshold: number): U
   return mask;
 }
 
+/**
+ * Whose each cell is: that concept's whose maps are highest there, each smoothed (the mean of 3x3) and of its own highest value, the mean
+ * over a concept's maps; the first of equals. A mask a concept, which together hold each cell once.
+ * @param maps of each concept, [places]
+ */
+export function highestMasks(maps: readonly (readonly Float32Array[])[], size: Size): Uint8Array[] {
+  const scores = maps.map((own) => meanOf(own.map((map) => ofHighest(smoothed(map, size)))));
+  const masks = scores.map(() => new Uint8Array(size.height * size.width));
+  for (let cell = 0; cell < size.height * size.width; cell++) {
+    let owner = 0;
+    for (const [concept, score] of scores.entries()) {
+      if ((score[cell] as number) > (scores[owner]?.[cell] as number)) owner = concept;
+    }
+    (masks[owner] as Uint8Array)[cell] = 1;
+  }
+  return masks;
+}
+
+function meanOf(maps: readonly Float32Array[]): Float32Array {
+  const sum = new Float32Array(maps[0]?.length ?? 0);
+  for (const map of maps) for (const [at, value] of map.entries()) sum[at] = (sum[at] as number) + value / maps.length;
+  return sum;
+}
+
+function ofHighest(map: Float32Array): Float32Array {
+  const highest = map.reduce((high, value) => Math.max(high, value), 0);
+  return highest > 0 ? map.map((value) => value / highest) : map;
+}
+
+/** The mean of each cell and its neighbours; beyond the edge there are none. */
+function smoothed(map: Float32Array, { height, width }: Size): Float32Array {
+  return map.map((_, at) => {
+    const [y, x] = [Math.floor(at / width), at % width];
+    let [sum, count] = [0, 0];
+    for (let row = Math.max(0, y - 1); row <= Math.min(height - 1, y + 1); row++) {
+      for (let column = Math.max(0, x - 1); column <= Math.min(width - 1, x + 1); column++) {
+        sum += map[row * width + column] as number;
+        count += 1;
+      }
+    }
+    return sum / count;
+  });
+}
+
 /** Morphological closing by 3x3: fills holes and notches of a cell. Beyond the edge nothing is added and nothing taken. */
 export function closed(mask: Uint8Array, size: Size): Uint8Array {
   return swept(swept(mask, size, Math.max), size, Math.min);
