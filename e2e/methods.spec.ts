@@ -107,9 +107,15 @@ describe.skipIf(missing !== null)('methods that compose adapters', () => {
     await page.getByRole('button', { name: 'Details of the method' }).click();
     await page.getByRole('spinbutton', { name: 'Noises tried, number' }).fill('2');
     await page.getByRole('spinbutton', { name: 'Noises tried, number' }).press('Enter');
+    const share = page.getByRole('spinbutton', { name: 'Mask from, number' });
+    await share.waitFor();
+    await page
+      .getByRole('combobox', { name: 'A place is drawn by' })
+      .selectOption({ label: 'the one that it shows most' });
+    await share.waitFor({ state: 'detached' });
     await page.keyboard.press('Control+Enter');
     const { request } = await drawn(studio, page, 1);
-    expect(request.composition).toMatchObject({ method: 'clora', mode: 'forward', screen: 2, threshold: 0.3 });
+    expect(request.composition).toMatchObject({ method: 'clora', mode: 'forward', screen: 2, masks: 'highest' });
     expect(request.concepts).toEqual([
       { name: 'red cat', words: 'red cat' },
       { name: 'dog', words: 'dog', as: 'sks dog' },
@@ -170,9 +176,13 @@ describe.skipIf(missing !== null)('methods that compose adapters', () => {
     await layers().getByLabel('Prompt of Region 2').fill('a dog');
     await layers().getByRole('combobox', { name: 'Adapter' }).selectOption({ label: 'peft' });
     await needs().first().waitFor({ state: 'detached' });
+    await rack()
+      .getByRole('button', { name: /^Details of the method/ })
+      .click();
+    await page.getByLabel('Adapters act in cross-attention alone, as published').click();
     await page.keyboard.press('Control+Enter');
     const { request } = await drawn(studio, page, 3);
-    expect(request.composition).toMatchObject({ method: 'lora-composer', mode: 'forward', bias: 2 });
+    expect(request.composition).toMatchObject({ method: 'lora-composer', adapterLayers: 'cross-attention', bias: 2 });
     expect(request.regions).toMatchObject([
       { name: 'Region 1', prompt: 'a red cat on a mat', words: 'cat' },
       { name: 'Region 2', prompt: 'a dog' },

@@ -123,8 +123,12 @@ const variants = {
   'on one latent': { ...publishedStyle, pin: true },
 } as const satisfies Record<string, Partial<Style>>;
 
-/** A little more than as it was trained: the content's features and surroundings hold a style back. */
-const styleStrength = 1.2;
+/**
+ * The content's lines hold a style back: its adapter acts more than as it was trained, and guidance, which would draw the prompt's things
+ * anew, less than usual (README.md).
+ */
+const styleStrength = 1.4;
+const guidanceScale = 2;
 
 function styled(
   { content, parts, ground }: StyleScene,
@@ -139,7 +143,7 @@ function styled(
     width: model.side,
     height: model.side,
     steps: 50,
-    guidance: { scale: 4 },
+    guidance: { scale: guidanceScale },
     scheduler: { name: 'ddim' },
     style: { content, ...settings },
     adapters: parts.map(({ style }, index) => ({
