@@ -8,7 +8,10 @@ export type MethodId =
 
 interface MethodText {
   name: string;
-  /** `exact`: wholly as it is published or described; `forward-only`: without the gradients of its paper. */
+  /**
+   * `exact`: as it is published or described, with the gradients of its paper; `forward-only`: without them. Where a detail's start is
+   * Impasto's own (LoRA-Composer's layers), the details say what was published.
+   */
   label: 'exact' | 'forward-only';
   /** What it is good at. */
   good: string;
