@@ -87,7 +87,7 @@ it('asks for a style in each mask, by the adapter of its name', () => {
   expect(styled?.needs).toEqual(['/demo/adapters/neon.safetensors']);
   expect(styled?.trials[0]?.request).toMatchObject({
     style: { content: '/contents/a.png' },
-    adapters: [{ path: '/demo/adapters/neon.safetensors', strength: 1.2, region: 'part 1' }],
+    adapters: [{ path: '/demo/adapters/neon.safetensors', strength: 1.4, region: 'part 1' }],
     regions: [{ name: 'part 1', box: [0, 0, 64, 128], prompt: 'a red cat by the sea, neon style' }],
   });
   expect(styled?.bars.map(({ figure }) => figure)).toEqual(['style', 'object', 'psnr']);
