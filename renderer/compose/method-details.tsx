@@ -52,7 +52,7 @@ export function MethodDetails() {
                 ['threshold', 'all that claim it, as published'],
                 ['highest', 'the one that it shows most'],
               ]}
-              onChange={(masks) => change({ masks: masks as Composition['masks'] })}
+              onChange={(masks) => change({ masks })}
             />
             {composition.masks === 'threshold' && (
               <>

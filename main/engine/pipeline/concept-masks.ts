@@ -45,18 +45,22 @@ function ofHighest(map: Float32Array): Float32Array {
 }
 
 /** The mean of each cell and its neighbours; beyond the edge there are none. */
-function smoothed(map: Float32Array, { height, width }: Size): Float32Array {
+function smoothed(map: Float32Array, size: Size): Float32Array {
   return map.map((_, at) => {
-    const [y, x] = [Math.floor(at / width), at % width];
-    let [sum, count] = [0, 0];
-    for (let row = Math.max(0, y - 1); row <= Math.min(height - 1, y + 1); row++) {
-      for (let column = Math.max(0, x - 1); column <= Math.min(width - 1, x + 1); column++) {
-        sum += map[row * width + column] as number;
-        count += 1;
-      }
-    }
-    return sum / count;
+    const cells = block(at, size);
+    return cells.reduce((sum, cell) => sum + (map[cell] as number), 0) / cells.length;
   });
+}
+
+/** The cells of the 3x3 around one that lie within the edge, its own among them. */
+function block(at: number, { height, width }: Size): number[] {
+  const [y, x] = [Math.floor(at / width), at % width];
+  const cells: number[] = [];
+  for (let row = Math.max(0, y - 1); row <= Math.min(height - 1, y + 1); row++) {
+    for (let column = Math.max(0, x - 1); column <= Math.min(width - 1, x + 1); column++)
+      cells.push(row * width + column);
+  }
+  return cells;
 }
 
 /** Morphological closing by 3x3: fills holes and notches of a cell. Beyond the edge nothing is added and nothing taken. */
@@ -64,17 +68,8 @@ export function closed(mask: Uint8Array, size: Size): Uint8Array {
   return swept(swept(mask, size, Math.max), size, Math.min);
 }
 
-function swept(mask: Uint8Array, { height, width }: Size, pick: (a: number, b: number) => number): Uint8Array {
-  return mask.map((own, at) => {
-    const [y, x] = [Math.floor(at / width), at % width];
-    let value = own;
-    for (let row = Math.max(0, y - 1); row <= Math.min(height - 1, y + 1); row++) {
-      for (let column = Math.max(0, x - 1); column <= Math.min(width - 1, x + 1); column++) {
-        value = pick(value, mask[row * width + column] as number);
-      }
-    }
-    return value;
-  });
+function swept(mask: Uint8Array, size: Size, pick: (a: number, b: number) => number): Uint8Array {
+  return mask.map((own, at) => block(at, size).reduce((value, cell) => pick(value, mask[cell] as number), own));
 }
 
 /** Intersection over union of masks, the mean over all pairs; 0 for a pair that claims nothing, or where there is no pair. */
