@@ -111,7 +111,7 @@ describe('composeRows', () => {
     ]);
   });
 
-  it('wants exact CLoRA to get 20 points more right than the sum, and regional ones by rows 85%', () => {
+  it('wants exact CLoRA to get 20 points more right than the sum, and regional ones 85%', () => {
     const barred = rows.filter(({ bars }) => bars.length > 0).map(({ name, bars }) => [name, bars]);
     const regional = [{ figure: 'right', least: 0.85 }];
     const above = [{ figure: 'right', of: 'two characters: sum', above: 0.2 }];
@@ -119,6 +119,8 @@ describe('composeRows', () => {
       ['two characters: regional rows', regional],
       ['two characters: regional rows, in place', regional],
       ['two characters: regional rows, isolated', regional],
+      ['two characters: regional bias', regional],
+      ['two characters: regional bias, isolated', regional],
       ['two characters: clora, exact', above],
       ['two characters: clora, exact, each place to one', above],
     ]);
